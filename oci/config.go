@@ -1,0 +1,115 @@
+// Package oci describes containers as data: the Config that flags write, the image config, and the runtime specification made from both.
+package oci
+
+import "time"
+
+// ConfigVersion is the version that Config files on disk carry. A newer one is refused, an older one is migrated when it is read.
+const ConfigVersion = 1
+
+// Config describes one container, whole: flags, compose files and kube files write it, it is stored as it is in
+// containers/<id>/config.json, and `inspect` and the runtime specification read it. A value that the image gave
+// (entrypoint, user, environment …) is already merged in when the container is created.
+type Config struct {
+	Version int       `json:"version"`
+	ID      string    `json:"id"`   // 64 lower-case hexadecimal digits
+	Name    string    `json:"name"` // without Docker's leading slash
+	Created time.Time `json:"created"`
+
+	Image    string `json:"image"`              // as the user typed it
+	ImageID  string `json:"imageId"`            // digest of the image config, 64 hexadecimal digits
+	Platform string `json:"platform,omitempty"` // os/arch[/variant] asked for
+	Rootfs   string `json:"rootfs,omitempty"`   // a directory instead of an image
+
+	// The process. Docker: Config.Entrypoint, Config.Cmd, Config.Env, Config.User, Config.WorkingDir.
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Cmd        []string `json:"cmd,omitempty"`
+	Env        []string `json:"env,omitempty"`  // K=V, the image's first, then the user's; no duplicates
+	User       string   `json:"user,omitempty"` // user[:group], by name or number, resolved in the container's root
+	GroupAdd   []string `json:"groupAdd,omitempty"`
+	WorkingDir string   `json:"workingDir,omitempty"`
+	Tty        bool     `json:"tty,omitempty"`
+	OpenStdin  bool     `json:"openStdin,omitempty"` // -i
+	Init       bool     `json:"init,omitempty"`
+
+	Attach      []string          `json:"attach,omitempty"` // -a: "stdin", "stdout", "stderr"; nil means Docker's default
+	Detach      bool              `json:"detach,omitempty"`
+	AutoRemove  bool              `json:"autoRemove,omitempty"` // --rm
+	SigProxy    bool              `json:"sigProxy,omitempty"`
+	DetachKeys  string            `json:"detachKeys,omitempty"`
+	StopSignal  string            `json:"stopSignal,omitempty"`  // "" means SIGTERM
+	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; nil means 10
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Ports       []string          `json:"exposedPorts,omitempty"` // "80/tcp", from the image and --expose
+
+	// Identity and isolation.
+	Hostname   string   `json:"hostname,omitempty"` // "" means the first 12 digits of ID
+	Domainname string   `json:"domainname,omitempty"`
+	Privileged bool     `json:"privileged,omitempty"`
+	CapAdd     []string `json:"capAdd,omitempty"` // with or without CAP_, or ALL
+	CapDrop    []string `json:"capDrop,omitempty"`
+
+	SecurityOpt []string          `json:"securityOpt,omitempty"` // as typed; Security reads them
+	Network     string            `json:"network,omitempty"`     // "none", "host"; "" means the default network
+	PidMode     string            `json:"pidMode,omitempty"`
+	IpcMode     string            `json:"ipcMode,omitempty"`
+	UTSMode     string            `json:"utsMode,omitempty"`
+	UsernsMode  string            `json:"usernsMode,omitempty"`
+	CgroupnsMod string            `json:"cgroupnsMode,omitempty"`
+	Sysctls     map[string]string `json:"sysctls,omitempty"`
+	Ulimits     []Ulimit          `json:"ulimits,omitempty"`
+	OomScoreAdj int               `json:"oomScoreAdj,omitempty"`
+
+	// The root and what is mounted on it.
+	ReadOnly bool     `json:"readOnly,omitempty"`
+	ShmSize  int64    `json:"shmSize,omitempty"` // bytes; 0 means 64 MiB
+	Mounts   []Mount  `json:"mounts,omitempty"`  // in the order they are to be mounted
+	Devices  []Device `json:"devices,omitempty"`
+
+	Dns        []string `json:"dns,omitempty"`
+	DnsSearch  []string `json:"dnsSearch,omitempty"`
+	DnsOptions []string `json:"dnsOptions,omitempty"`
+	ExtraHosts []string `json:"extraHosts,omitempty"` // "name:address"
+
+	LogDriver string            `json:"logDriver,omitempty"` // "json-file" (default), "none"
+	LogOpts   map[string]string `json:"logOpts,omitempty"`
+}
+
+// MountType says what a Mount takes its content from. The values are Docker's.
+type MountType string
+
+// The mount types.
+const (
+	MountBind   MountType = "bind"
+	MountVolume MountType = "volume"
+	MountTmpfs  MountType = "tmpfs"
+)
+
+// Mount is one `-v`, `--mount`, `--tmpfs` or image VOLUME.
+type Mount struct {
+	Type        MountType `json:"type"`
+	Source      string    `json:"source,omitempty"`      // an absolute host path, or a volume's name; "" for an anonymous volume until create names it
+	Target      string    `json:"target"`                // absolute, inside the container
+	ReadOnly    bool      `json:"readOnly,omitempty"`    // recursively, as Docker since 25
+	Propagation string    `json:"propagation,omitempty"` // rprivate (default), private, rshared, shared, rslave, slave
+	NoCopy      bool      `json:"noCopy,omitempty"`      // volumes: do not fill an empty one from the image
+	Subpath     string    `json:"subpath,omitempty"`
+	Create      bool      `json:"create,omitempty"`    // bind: make a missing source a directory (-v does, --mount does not)
+	Anonymous   bool      `json:"anonymous,omitempty"` // volumes: removed with the container by --rm and rm -v
+	Options     []string  `json:"options,omitempty"`   // tmpfs and bind: further mount options, "noexec", "size=64m", "mode=1777"
+	Relabel     string    `json:"relabel,omitempty"`   // "z" or "Z" (SELinux); "" none
+}
+
+// Device is one `--device`.
+type Device struct {
+	Source      string `json:"source"`      // host path
+	Target      string `json:"target"`      // path in the container
+	Permissions string `json:"permissions"` // of "rwm"
+}
+
+// Ulimit is one `--ulimit`, with the name as Docker spells it ("nofile") and -1 for unlimited.
+type Ulimit struct {
+	Name string `json:"name"`
+	Soft int64  `json:"soft"`
+	Hard int64  `json:"hard"`
+}
