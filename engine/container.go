@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"time"
+
+	"codeberg.org/hoy/hoy/oci"
+)
+
+// Container is one container as it was when it was read: a value, that nothing changes afterwards.
+type Container struct {
+	Config oci.Config
+	State  State
+
+	dir string // containers/<id>
+	run string // <run>/<id>
+}
+
+// ID is the container's id, 64 hexadecimal digits.
+func (c *Container) ID() string { return c.Config.ID }
+
+// Name is the container's name, without Docker's leading slash.
+func (c *Container) Name() string { return c.Config.Name }
+
+// Running says whether the container's process lives.
+func (c *Container) Running() bool { return c.State.Status == StatusRunning }
+
+// Status is Docker's word for what a container is doing.
+type Status string
+
+// The statuses.
+const (
+	StatusCreated  Status = "created"
+	StatusRunning  Status = "running"
+	StatusExited   Status = "exited"
+	StatusRemoving Status = "removing"
+	StatusDead     Status = "dead" // its removal was interrupted
+)
+
+// State is what a container is doing. Status, Pid and what follows from them are asked of the kernel when the
+// container is read; the rest is what its monitor wrote to state.json.
+type State struct {
+	Status     Status
+	Pid        int // of the container's process, as this process sees it; 0 when it does not run
+	ExitCode   int
+	Error      string // why the last start failed
+	OOMKilled  bool
+	StartedAt  time.Time // zero: never started
+	FinishedAt time.Time // zero: never finished
+}
