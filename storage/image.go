@@ -53,7 +53,9 @@ type ImageSpec struct {
 }
 
 // CreateImage writes an image's records: config, manifest (OCI), names. It is durable when it returns.
-func (s *Store) CreateImage(ctx context.Context, spec ImageSpec) (*Image, error) { return nil, ErrNoImage }
+func (s *Store) CreateImage(ctx context.Context, spec ImageSpec) (*Image, error) {
+	return nil, ErrNoImage
+}
 
 // Tag gives the image one more name; the name leaves the image that has it.
 func (s *Store) Tag(ctx context.Context, ref, name string) error { return ErrNoImage }

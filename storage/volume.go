@@ -14,7 +14,9 @@ type Volume struct {
 
 // CreateVolume makes a volume, or gives the one that has this name. An empty name makes an anonymous volume with a random name.
 // Errors: ErrBadVolumeName.
-func (s *Store) CreateVolume(name string, labels map[string]string) (*Volume, error) { return nil, ErrNoVolume }
+func (s *Store) CreateVolume(name string, labels map[string]string) (*Volume, error) {
+	return nil, ErrNoVolume
+}
 
 // Volume finds a volume by its name. ErrNoVolume.
 func (s *Store) Volume(name string) (*Volume, error) { return nil, ErrNoVolume }
