@@ -1,0 +1,27 @@
+// Package role sends this program to the part of hoy that it was started as.
+//
+// It acts in its own init, the one place of hoy where a package initialiser does work: Go initialises packages in the order of
+// their import paths as soon as what they import is ready, so everything below is reached before the wide libraries'
+// seven milliseconds of initialisation begin (GODEBUG=inittrace=1 shows it). So this package and all that it imports use the
+// standard library and golang.org/x/sys only.
+package role
+
+import (
+	"os"
+	"path"
+
+	"codeberg.org/hoy/hoy/engine/rootless"
+	"codeberg.org/hoy/hoy/oci/child"
+)
+
+func init() {
+	if len(os.Args) == 0 {
+		return
+	}
+	switch path.Base(os.Args[0]) {
+	case "hoy-child":
+		child.Main()
+	case "hoy", "docker":
+		rootless.Enter()
+	}
+}
