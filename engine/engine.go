@@ -56,12 +56,7 @@ func Open(o Options) (*Engine, error) {
 	if o.Run, err = runDir(o); err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(storage.Options{
-		Root:     o.Root,
-		Run:      o.Run,
-		Rootless: o.Rootless,
-		Sync:     os.Getenv("HOY_STORAGE_SYNC") != "none",
-	})
+	store, err := storage.Open(storage.Options{Root: o.Root, Run: o.Run, Rootless: o.Rootless})
 	if err != nil {
 		return nil, err
 	}
