@@ -1,0 +1,52 @@
+# make        builds ./hoy
+# make demo   builds hoy, builds an image from examples/hello and runs it
+# make test   runs every test; as root it runs them as an ordinary user too
+# make bench  measures hoy against podman, buildah, docker, crun and runc (root)
+# make lint   gofmt, vet, staticcheck
+# make docs   writes the man pages
+# make install PREFIX=/usr/local
+
+# The one place for the build's settings. containers_image_openpgp keeps gpgme (C) out, urfave_cli_no_docs and
+# containers_image_docker_daemon_stub keep libraries out that hoy never calls.
+TAGS    := containers_image_openpgp,urfave_cli_no_docs,containers_image_docker_daemon_stub
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X codeberg.org/hoy/hoy/engine/cli.buildVersion=$(VERSION)
+
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath -buildvcs=false -tags=$(TAGS)
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# testdata is not part of ./..., but its programs are checked too.
+PACKAGES    := ./... ./testdata/bench
+PREFIX      ?= /usr/local
+
+.PHONY: hoy demo test bench lint docs install clean
+
+hoy:
+	go build -ldflags '$(LDFLAGS)' -o hoy .
+
+demo:
+	@testdata/demo.sh
+
+test:
+	@testdata/test.sh
+
+bench: hoy
+	go build -o .cache/bench ./testdata/bench
+	.cache/bench -hoy ./hoy -json docs/bench.json -svg docs/bench.svg $(BENCHFLAGS)
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	go vet $(PACKAGES)
+	go run $(STATICCHECK) $(PACKAGES)
+
+docs: hoy
+	./hoy __docs man docs/man
+
+install: hoy
+	install -D -m 755 hoy $(DESTDIR)$(PREFIX)/bin/hoy
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	./hoy completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/hoy
+
+clean:
+	rm -rf hoy .cache

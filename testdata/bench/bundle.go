@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// bundles are crun and runc on prepared bundles: the same files, namespaces, mounts, masks, capabilities and seccomp profile as hoy's run, and once
+// more without the profile, since compiling it is a large part of what they do.
+func (b *bench) bundles() []contender {
+	var cs []contender
+	for _, seccomp := range []bool{true, false} {
+		for _, rt := range []string{"crun", "runc"} {
+			name := rt
+			if !seccomp {
+				name += " without seccomp"
+			}
+			dir, err := b.bundle(seccomp)
+			c := contender{name: name, run: runBundle(b, rt, dir)}
+			if err != nil {
+				c.skip = err.Error()
+			}
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}
+
+func runBundle(b *bench, rt, dir string) func() error {
+	n := 0
+	return func() error {
+		n++
+		args := []string{rt, "--root", b.path(rt), "run", "--bundle", dir, fmt.Sprintf("%s%d", filepath.Base(dir), n)}
+		return runQuiet(b.environ(), args)
+	}
+}
+
+// bundle writes rootfs and config.json.
+func (b *bench) bundle(seccomp bool) (string, error) {
+	dir := b.path("bundle")
+	if !seccomp {
+		dir = b.path("plain")
+	}
+	spec, err := bundleSpec(seccomp)
+	if err != nil {
+		return dir, err
+	}
+	data, err := json.MarshalIndent(spec, "", " ")
+	if err != nil {
+		return dir, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755); err != nil {
+		return dir, err
+	}
+	if err := exec.Command("cp", "-a", b.path("base", "bin"), filepath.Join(dir, "rootfs")).Run(); err != nil {
+		return dir, fmt.Errorf("copy rootfs: %w", err)
+	}
+	for _, name := range []string{"dev", "proc", "sys"} {
+		if err := os.MkdirAll(filepath.Join(dir, "rootfs", name), 0o755); err != nil {
+			return dir, err
+		}
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
+}
+
+func bundleSpec(seccomp bool) (map[string]any, error) {
+	data, err := os.ReadFile("/tmp/hoy/bench/p/bundle/config.json")
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, err
+	}
+	if !seccomp {
+		delete(m["linux"].(map[string]any), "seccomp")
+	}
+	return m, nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// The program runs three times inside itself: the outermost copy installs the peers and tidies, the copy called stageInit is
+// process 1 of a process namespace and reaps, and the innermost one, with stageEnv set, measures.
+const (
+	stageInit = "bench-init"
+	stageEnv  = "BENCH_DIR"
+)
+
+// enterSandbox runs this program again in namespaces of its own, and removes what that left. It returns its exit code.
+func enterSandbox(o options) (int, error) {
+	if o.peers && o.install {
+		if err := installPeers(); err != nil {
+			return 1, err
+		}
+	}
+	hoy, err := filepath.Abs(o.hoy)
+	if err != nil {
+		return 1, err
+	}
+	// Not $TMPDIR: it may be a memory file system, on which nobody keeps images.
+	dir, err := os.MkdirTemp("/var/tmp", "hoy-bench-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	before := cgroupDirs()
+	defer removeCgroups(before)
+
+	cmd := exec.Command("/proc/self/exe", append([]string{stageInit}, os.Args[1:]...)...)
+	cmd.Env = append(os.Environ(), stageEnv+"="+dir, "BENCH_HOY="+hoy)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	err = cmd.Run()
+	if ee, ok := err.(*exec.ExitError); ok {
+		return ee.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// initStage is process 1: it prepares the mounts, starts the measuring copy and reaps whatever is orphaned.
+func initStage() int {
+	if err := prepareMounts(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[2:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid == cmd.Process.Pid {
+			return ws.ExitStatus()
+		}
+	}
+}
+
+// prepareMounts makes the mount namespace private, /run empty and the cgroups plain v1 where they are hybrid: crun refuses
+// to start when it finds /sys/fs/cgroup/unified.
+func prepareMounts() error {
+	if err := syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	if err := syscall.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
+		return fmt.Errorf("mount /run: %w", err)
+	}
+	err := syscall.Unmount("/sys/fs/cgroup/unified", 0)
+	if err != nil && err != syscall.EINVAL && err != syscall.ENOENT {
+		return fmt.Errorf("unmount /sys/fs/cgroup/unified: %w", err)
+	}
+	return nil
+}
+
+// cgroupDirs lists the cgroups of the host.
+func cgroupDirs() map[string]bool {
+	dirs := map[string]bool{}
+	filepath.WalkDir("/sys/fs/cgroup", func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs[p] = true
+		}
+		return nil
+	})
+	return dirs
+}
+
+// removeCgroups removes the cgroups that were not there before, the deepest first.
+func removeCgroups(before map[string]bool) {
+	var made []string
+	for p := range cgroupDirs() {
+		if !before[p] {
+			made = append(made, p)
+		}
+	}
+	slices.SortFunc(made, func(a, b string) int { return strings.Compare(b, a) })
+	for _, p := range made {
+		if err := os.Remove(p); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: left behind:", err)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+#!/bin/bash
+# Runs every test. As root they run twice: as root, and as the ordinary user HOY_TEST_USER (default: hoytest, where there is one).
+# HOY_TEST_ALL=1 makes a test that lacks something fail instead of being skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tmp=$(mktemp -d /var/tmp/hoy-test-XXXXXX)
+chmod 755 "$tmp"
+# A container's files may belong to subordinate ids: as an ordinary user only a user namespace can remove those.
+trap 'rm -rf "$tmp" 2>/dev/null || unshare -r --map-auto rm -rf "$tmp"' EXIT
+
+# A Debian root for the scripts that need a real distribution, with this machine's own package sources.
+debian() {
+	command -v mmdebstrap >/dev/null || return 1
+	. /etc/os-release
+	mmdebstrap --quiet --variant=minbase "$VERSION_CODENAME" "$tmp/debian.tar" /etc/apt/sources.list.d/debian.sources >"$tmp/mmdebstrap.log" 2>&1
+}
+if debian; then
+	export HOY_TEST_DEBIAN=$tmp/debian.tar
+	chmod 644 "$HOY_TEST_DEBIAN"
+elif [ -n "${HOY_TEST_ALL-}" ]; then
+	cat "$tmp/mmdebstrap.log"
+	exit 1
+fi
+
+if [ "$(id -u)" != 0 ]; then
+	go test -count=1 ./... ./testdata/bench
+	exit
+fi
+
+echo "--- as root"
+TMPDIR=$tmp go test -count=1 -timeout 30m ./... ./testdata/bench
+
+user=${HOY_TEST_USER:-hoytest}
+if ! id "$user" >/dev/null 2>&1; then
+	echo "not run as an ordinary user: there is no user $user (HOY_TEST_USER names another)"
+	exit
+fi
+
+echo "--- as $user"
+# The tests are compiled here, with root's caches, and run by the user in a copy that it owns.
+mkdir "$tmp/user" "$tmp/user/home" "$tmp/user/run" "$tmp/user/tmp"
+cp -r . "$tmp/user/src"
+rm -rf "$tmp/user/src/.git"
+cat >"$tmp/as-user" <<EOF
+#!/bin/sh
+bin=$tmp/user/\$(basename "\$1").\$\$
+cp "\$1" "\$bin" && chmod 755 "\$bin"
+shift
+setpriv --reuid $user --regid $user --init-groups --reset-env env HOME=$tmp/user/home XDG_RUNTIME_DIR=$tmp/user/run TMPDIR=$tmp/user/tmp \
+	HOY_TEST_ALL=${HOY_TEST_ALL-} HOY_TEST_DEBIAN=${HOY_TEST_DEBIAN-} PATH="\$PATH" "\$bin" "\$@"
+code=\$?
+rm -f "\$bin"
+exit \$code
+EOF
+chmod 755 "$tmp/as-user"
+chown -R "$user": "$tmp/user"
+chmod 700 "$tmp/user/run"
+cd "$tmp/user/src"
+go test -count=1 -timeout 30m -exec "$tmp/as-user" ./...
