@@ -1,0 +1,84 @@
+package rootfs
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Xattrs reads a file's extended attributes, without those that belong to overlay or to the host's SELinux.
+func (t *Tree) Xattrs(n *Node) (map[string]string, error) {
+	if n.root < 0 || n.IsLink() {
+		return nil, nil
+	}
+	fd, err := t.roots[n.root].openAt(n.Path, unix.O_PATH)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
+	}
+	defer unix.Close(fd)
+	attrs, err := readXattrs(procPath(fd))
+	if err != nil {
+		return nil, &os.PathError{Op: "listxattr", Path: "/" + n.Path, Err: err}
+	}
+	return attrs, nil
+}
+
+func readXattrs(p string) (map[string]string, error) {
+	size, err := unix.Listxattr(p, nil)
+	if err == unix.ENOTSUP || size == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	buf := make([]byte, size)
+	if size, err = unix.Listxattr(p, buf); err != nil {
+		return nil, err
+	}
+	attrs := map[string]string{}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(buf[:size]), "\x00"), "\x00") {
+		if !KeepXattr(name) {
+			continue
+		}
+		value, err := readXattr(p, name)
+		if err == unix.ENODATA {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		attrs[name] = value
+	}
+	return attrs, nil
+}
+
+func readXattr(p, name string) (string, error) {
+	size, err := unix.Getxattr(p, name, nil)
+	if err != nil {
+		return "", err
+	}
+	buf := make([]byte, size)
+	size, err = unix.Getxattr(p, name, buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:size]), nil
+}
+
+// KeepXattr says whether an attribute belongs to a file's content. Overlay's own would change what the merge shows.
+func KeepXattr(name string) bool {
+	return name != "" && name != "security.selinux" &&
+		!strings.HasPrefix(name, "trusted.overlay.") && !strings.HasPrefix(name, "user.overlay.")
+}
+
+// setXattrs sets attributes. What the file system or the user namespace does not allow is left out, as BuildKit does.
+func setXattrs(p string, attrs map[string]string) error {
+	for name, value := range attrs {
+		err := unix.Setxattr(p, name, []byte(value), 0)
+		if err != nil && err != unix.ENOTSUP && err != unix.EPERM {
+			return &os.PathError{Op: "setxattr " + name, Path: p, Err: err}
+		}
+	}
+	return nil
+}
