@@ -48,7 +48,7 @@ bin=$tmp/user/\$(basename "\$1").\$\$
 cp "\$1" "\$bin" && chmod 755 "\$bin"
 shift
 setpriv --reuid $user --regid $user --init-groups --reset-env env HOME=$tmp/user/home XDG_RUNTIME_DIR=$tmp/user/run TMPDIR=$tmp/user/tmp \
-	HOY_TEST_ALL=${HOY_TEST_ALL-} HOY_TEST_DEBIAN=${HOY_TEST_DEBIAN-} PATH="\$PATH" "\$bin" "\$@"
+	HOY_TEST_NO_GO=1 HOY_TEST_ALL=${HOY_TEST_ALL-} HOY_TEST_DEBIAN=${HOY_TEST_DEBIAN-} PATH="\$PATH" "\$bin" "\$@"
 code=\$?
 rm -f "\$bin"
 exit \$code

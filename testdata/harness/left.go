@@ -1,0 +1,130 @@
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// checkLeft removes the script's containers and fails the script when something of it is still there.
+func checkLeft(e *testscript.Env) {
+	vars := map[string]string{}
+	for _, v := range e.Vars {
+		name, value, _ := strings.Cut(v, "=")
+		vars[name] = value
+	}
+	if out, err := hoy(e, "ps", "-aq"); err == nil {
+		if ids := strings.Fields(string(out)); len(ids) > 0 {
+			if out, err := hoy(e, append([]string{"rm", "-f", "-v"}, ids...)...); err != nil {
+				e.T().Log("remove containers:", err, string(out))
+			}
+		}
+	}
+	left := remains(e.WorkDir, vars["HOY_ROOT"], vars["HOY_RUN"])
+	freeTree(e, vars["HOY_ROOT"])
+	if len(left) > 0 {
+		e.T().Log("left behind:\n" + lines(left))
+		e.T().FailNow()
+	}
+}
+
+// freeTree removes a store some of whose files belong to subordinate ids, which the test's own user may not remove.
+func freeTree(e *testscript.Env, root string) {
+	if os.RemoveAll(root) == nil {
+		return
+	}
+	hoy(e, "rmi", "-f", "busybox")
+}
+
+// remains lists what a script has left: entries of containers/ and of the run directory, staged layers, mounts, and processes that know its directory. What
+// is about to vanish (a monitor that ends) is given a moment.
+func remains(work, root, run string) []string {
+	var left []string
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		left = append(mounts(work), processes(work)...)
+		left = append(left, entries(filepath.Join(root, "containers"))...)
+		left = append(left, containerDirs(run)...)
+		if len(left) == 0 || time.Now().After(end) {
+			return left
+		}
+	}
+}
+
+func entries(dir string) []string {
+	list, _ := os.ReadDir(dir)
+	var out []string
+	for _, e := range list {
+		out = append(out, "directory "+filepath.Join(dir, e.Name()))
+	}
+	return out
+}
+
+// containerDirs are the entries of the run directory that belong to a container: those whose name is an id.
+func containerDirs(run string) []string {
+	list, _ := os.ReadDir(run)
+	var out []string
+	for _, e := range list {
+		if len(e.Name()) == 64 {
+			out = append(out, "directory "+filepath.Join(run, e.Name()))
+		}
+	}
+	return out
+}
+
+// mounts are the mounts of this process's own namespace that lie below work, or come from there.
+func mounts(work string) []string {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var out []string
+	for line := range strings.Lines(string(data)) {
+		if strings.Contains(line, work+"/") {
+			out = append(out, "mount "+strings.TrimSpace(line))
+		}
+	}
+	return out
+}
+
+// processes are those whose command line, environment, root or mounts name work. A process of another user's cannot be read and is not ours.
+func processes(work string) []string {
+	dirs, _ := os.ReadDir("/proc")
+	var out []string
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		for _, file := range []string{"cmdline", "environ", "mountinfo"} {
+			data, err := os.ReadFile(filepath.Join("/proc", d.Name(), file))
+			if err == nil && bytes.Contains(data, []byte(work+"/")) && !ended(pid) {
+				out = append(out, fmt.Sprintf("process %d (%s): %s", pid, file, commandLine(pid)))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// ended says whether a process is a zombie: it holds nothing, and its parent has not fetched its status yet.
+func ended(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(data), ") ")
+	return strings.HasPrefix(rest, "Z") || strings.HasPrefix(rest, "X")
+}
+
+func commandLine(pid int) string {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))
+}
+
+func lines(list []string) string { return strings.Join(list, "\n") }
