@@ -7,34 +7,51 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-var errTodo = errors.New("not written")
+//go:generate go run gentable.go
 
-// Program is a filter that the kernel takes.
+// What a profile may ask for that cannot be given.
+var (
+	ErrNotify  = errors.New("seccomp profile: SCMP_ACT_NOTIFY is not supported")
+	ErrTooLong = errors.New("seccomp profile: more than 4096 instructions")
+)
+
+// maxInstructions is BPF_MAXINSNS of linux/bpf_common.h.
+const maxInstructions = 4096
+
+// Program is a filter that the kernel takes with seccomp(SECCOMP_SET_MODE_FILTER).
 type Program struct {
 	Filter []byte // struct sock_filter, native byte order
 	Flags  uint   // SECCOMP_FILTER_FLAG_*
 }
 
-// Host is what a profile's conditions ask of the machine.
-type Host struct {
-	Arch   string // GOARCH: "amd64" or "arm64"; "" is hoy's own
-	Kernel string // uname -r, of which the first two numbers count; "" means newer than all that profiles ask for
+// Compile translates p for processes on a machine of the given GOARCH ("" is hoy's own). What it makes of a profile is what
+// runc with libseccomp makes of it, but for these points:
+//
+//   - arguments whose kernel type has 32 bits are compared on 32 bits, so that a process cannot step over a rule with bits
+//     that the kernel never looks at (socket(38|1<<32), personality, ioctl);
+//   - an architecture that the profile does not name ends the process, not only the thread;
+//   - conditional rules of one system call are tried in the profile's order;
+//   - a rule for a socket or System V call does not extend to i386's socketcall(2) and ipc(2).
+func Compile(p *specs.LinuxSeccomp, goarch string) (*Program, error) {
+	host, err := hostOf(goarch)
+	if err != nil {
+		return nil, err
+	}
+	flags, err := filterFlags(p.Flags)
+	if err != nil {
+		return nil, err
+	}
+	set, err := readRules(p)
+	if err != nil {
+		return nil, err
+	}
+	want, err := host.wanted(p.Architectures)
+	if err != nil {
+		return nil, err
+	}
+	code, err := assemble(program(host, want, set))
+	if err != nil {
+		return nil, err
+	}
+	return &Program{Filter: code, Flags: flags}, nil
 }
-
-// Default is Docker's default profile for a container with these capabilities ("CAP_SYS_ADMIN" …) in its bounding set.
-func Default(caps []string, h Host) (*specs.LinuxSeccomp, error) { return nil, errTodo }
-
-// Load reads a profile in JSON, Docker's (archMap, includes, excludes) or the runtime specification's.
-func Load(data []byte, caps []string, h Host) (*specs.LinuxSeccomp, error) { return nil, errTodo }
-
-// Compile translates p for processes on a machine of the given GOARCH.
-func Compile(p *specs.LinuxSeccomp, goarch string) (*Program, error) { return nil, errTodo }
-
-// CompileCached is Compile with a cache of compiled programs in dir, which is made when it is missing. A cache that cannot be
-// read or written costs time and nothing else.
-func CompileCached(dir string, p *specs.LinuxSeccomp, goarch string) (*Program, error) {
-	return nil, errTodo
-}
-
-// Digest names the program that Compile makes of p: the same profile, architecture and compiler give the same name.
-func Digest(p *specs.LinuxSeccomp, goarch string) string { return "" }
