@@ -1,0 +1,132 @@
+package monitor
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// ForegroundOptions are the caller's side of a container that lives and dies with the caller.
+type ForegroundOptions struct {
+	In, Out, Err *os.File // nil: nothing is read, nothing shown
+	SigProxy     bool     // the caller's signals are the container's
+}
+
+// Foreground starts the container and keeps it in this process until it ends. lock is the container's, and closed in the end. ctx may end
+// the start, not the container. It returns the container's exit code; a *runtime.StepError or another error when it did not start.
+func Foreground(ctx context.Context, s *Settings, lock *os.File, o ForegroundOptions) (int, error) {
+	s.Foreground = true
+	k := newKeeper(s, lock)
+	k.aborted = func() bool { return ctx.Err() != nil }
+	stop := k.proxySignals(o.SigProxy)
+	defer stop()
+	err := WriteSettings(s)
+	if err == nil {
+		err = k.foregroundStdio(o)
+	}
+	if err == nil {
+		err = k.start()
+	}
+	if err != nil {
+		return 0, k.fail(err)
+	}
+	code, err := k.keep()
+	k.hub.flush()
+	return code, err
+}
+
+// foregroundStdio connects the caller's descriptors. A terminal of the caller's never enters the container, where it could push input
+// back into the caller's shell (TIOCSTI, CVE-2017-5226): a pipe goes between. So it does where a log is kept. Else the descriptor
+// itself is handed over, and the container's reads and writes cost what they cost without hoy.
+func (k *keeper) foregroundStdio(o ForegroundOptions) error {
+	if k.s.OpenStdin && o.In != nil {
+		if err := k.foregroundInput(o.In); err != nil {
+			return err
+		}
+	}
+	for i, f := range []*os.File{1: o.Out, 2: o.Err} {
+		if i == 0 {
+			continue
+		}
+		if f != nil && !k.s.Log && !isTerminal(f.Fd()) {
+			k.stdio.lend(i, f)
+			continue
+		}
+		if err := k.stdio.pipe(i); err != nil {
+			return err
+		}
+		if f != nil {
+			k.extra[Streams(1)<<i] = k.copyTo(f, i)
+		}
+	}
+	return nil
+}
+
+func (k *keeper) foregroundInput(in *os.File) error {
+	if !isTerminal(in.Fd()) {
+		k.stdio.lend(0, in)
+		return nil
+	}
+	if err := k.stdio.pipe(0); err != nil {
+		return err
+	}
+	pipe := k.stdio.ours[0]
+	go func() { // nobody waits for it: a read of a terminal cannot be ended, and the container's end must not wait for it
+		io.Copy(pipe, in)
+		k.input.close()
+	}()
+	return nil
+}
+
+// copyTo gives the sink that shows a stream to the caller. When nobody reads there any more the container learns it as if it wrote there itself.
+func (k *keeper) copyTo(f *os.File, i int) sink {
+	return func(_ Streams, data []byte) {
+		if _, err := f.Write(data); err != nil {
+			k.stdio.ours[i].Close()
+		}
+	}
+}
+
+// proxySignals passes the caller's signals on to the container's process. Until that runs they end the start through the caller's
+// context. SIGPIPE is caught whatever is asked, because it would kill the monitor when its reader goes.
+func (k *keeper) proxySignals(all bool) (stop func()) {
+	caught := make(chan os.Signal, 64)
+	done := make(chan struct{})
+	if all {
+		signal.Notify(caught)
+	} else {
+		signal.Notify(caught, syscall.SIGPIPE)
+	}
+	go func() {
+		defer close(done)
+		for s := range caught {
+			k.passOn(s)
+		}
+	}()
+	return func() {
+		signal.Stop(caught)
+		close(caught)
+		<-done
+	}
+}
+
+func (k *keeper) passOn(s os.Signal) {
+	number, ok := s.(syscall.Signal)
+	if !ok || !Proxied(number) {
+		return
+	}
+	if p := k.process.Load(); p != nil {
+		p.Signal(number) // a process that has ended meanwhile needs none
+	}
+}
+
+// Proxied says whether `run`, `start` and `attach` pass a signal on: all but those that concern hoy's own terminal, children, pipes and scheduler.
+func Proxied(s syscall.Signal) bool {
+	switch s {
+	case syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG, syscall.SIGWINCH:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,229 @@
+package monitor
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	queueFrames = 32               // frames a client may be behind before it is waited for: 1 MiB
+	patience    = 10 * time.Second // how long a late client that does not read may hold up the container
+)
+
+// hub passes what the container writes to the clients, and what they send to the container.
+type hub struct {
+	input  *input
+	resize func(Size)
+
+	mu      sync.Mutex
+	clients []*attached // replaced, never changed, so that a copy of the slice can be walked without the lock
+	started bool
+	ended   bool
+	writers sync.WaitGroup
+}
+
+// attached is one client as the monitor sees it.
+type attached struct {
+	conn  *os.File
+	want  Streams
+	first bool // it started the container: like a pipe's reader it may be as slow as it likes
+	queue chan []byte
+	gone  chan struct{} // closed when it hung up
+	lossy atomic.Bool   // it was too slow, and misses what does not fit
+	last  []byte        // the frame after all others, set before queue is closed
+}
+
+func newHub(in *input, resize func(Size)) *hub {
+	return &hub{input: in, resize: resize}
+}
+
+// serve accepts clients until the listener is closed.
+func (h *hub) serve(listener *os.File) {
+	for {
+		conn, err := accept(listener)
+		if err != nil {
+			return
+		}
+		go h.greet(conn)
+	}
+}
+
+// greet reads a new client's hello and takes it in.
+func (h *hub) greet(conn *os.File) {
+	conn.SetReadDeadline(time.Now().Add(patience))
+	want, size, err := readHello(conn)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	conn.SetReadDeadline(time.Time{})
+	if h.add(conn, want, false) != nil {
+		h.resize(size)
+	}
+}
+
+func readHello(conn *os.File) (Streams, Size, error) {
+	buf := make([]byte, 64)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return 0, Size{}, err
+	}
+	return parseHello(buf[:n])
+}
+
+// add takes a client in and begins to serve it. It gives nil when the container has ended meanwhile.
+func (h *hub) add(conn *os.File, want Streams, first bool) *attached {
+	a := &attached{conn: conn, want: want, first: first, queue: make(chan []byte, queueFrames), gone: make(chan struct{})}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		conn.Close()
+		return nil
+	}
+	if h.started {
+		a.queue <- []byte{frameStarted}
+	}
+	h.clients = append(h.clients[:len(h.clients):len(h.clients)], a)
+	h.writers.Add(1)
+	go h.write(a)
+	go h.read(a)
+	return a
+}
+
+// write sends a client's queue until it is closed or the client hangs up.
+func (h *hub) write(a *attached) {
+	defer h.writers.Done()
+	defer a.conn.Close()
+	for {
+		select {
+		case frame, more := <-a.queue:
+			if !more {
+				a.conn.Write(a.last)
+				return
+			}
+			if _, err := a.conn.Write(frame); err != nil {
+				return
+			}
+		case <-a.gone:
+			return
+		}
+	}
+}
+
+// read does what a client sends until it hangs up.
+func (h *hub) read(a *attached) {
+	buf := make([]byte, maxFrame+1)
+	for {
+		n, err := a.conn.Read(buf)
+		if err != nil || n == 0 {
+			break
+		}
+		h.obey(a, buf[:n])
+	}
+	h.drop(a)
+	if a.want&Stdin != 0 {
+		h.input.end()
+	}
+}
+
+func (h *hub) obey(a *attached, frame []byte) {
+	switch frame[0] {
+	case frameInput:
+		if a.want&Stdin != 0 {
+			h.input.write(frame[1:])
+		}
+	case frameClose:
+		if a.want&Stdin != 0 {
+			h.input.end()
+		}
+	case frameResize:
+		if z, err := parseSize(frame[1:]); err == nil {
+			h.resize(z)
+		}
+	}
+}
+
+func (h *hub) drop(a *attached) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rest := make([]*attached, 0, len(h.clients))
+	for _, c := range h.clients {
+		if c != a {
+			rest = append(rest, c)
+		}
+	}
+	h.clients = rest
+	close(a.gone)
+}
+
+// begin tells the clients that the container's command runs.
+func (h *hub) begin() {
+	h.mu.Lock()
+	h.started = true
+	clients := h.clients
+	h.mu.Unlock()
+	for _, a := range clients {
+		a.offer([]byte{frameStarted})
+	}
+}
+
+// output passes what the container wrote to a stream on to those who want it. One goroutine calls it for each stream.
+func (h *hub) output(s Streams, data []byte) {
+	h.mu.Lock()
+	clients := h.clients
+	h.mu.Unlock()
+	kind := byte(frameStdout)
+	if s == Stderr {
+		kind = frameStderr
+	}
+	for _, a := range clients {
+		if a.want&s != 0 {
+			a.offer(append([]byte{kind}, data...))
+		}
+	}
+}
+
+// end sends the last frame to every client and takes no new one. No output may follow. flush waits until they have it.
+func (h *hub) end(last []byte) {
+	h.mu.Lock()
+	h.ended = true
+	clients := h.clients
+	h.mu.Unlock()
+	for _, a := range clients {
+		a.last = last
+		close(a.queue)
+	}
+}
+
+// flush waits until every client has got what it was sent, or has hung up.
+func (h *hub) flush() { h.writers.Wait() }
+
+// offer puts a frame in the client's queue. When that is full it waits: as long as it takes for the client that started the
+// container, else for a while, after which the client misses frames until it reads again.
+func (a *attached) offer(frame []byte) {
+	select {
+	case a.queue <- frame:
+		a.lossy.Store(false)
+		return
+	case <-a.gone:
+		return
+	default:
+	}
+	if a.lossy.Load() {
+		return
+	}
+	var late <-chan time.Time
+	if !a.first {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case a.queue <- frame:
+	case <-a.gone:
+	case <-late:
+		a.lossy.Store(true)
+	}
+}

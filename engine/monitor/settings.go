@@ -1,0 +1,49 @@
+package monitor
+
+import (
+	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/oci/child"
+)
+
+// SettingsVersion is the version that Settings on disk carry.
+const SettingsVersion = 1
+
+// Settings are all that a monitor must know of its container. They are in the run directory, for the monitor, for the one that takes over
+// from a killed one, and for `exec`, which joins what the plan describes.
+type Settings struct {
+	Version int `json:"version"`
+	Place
+	Plan *child.Plan `json:"plan"`
+
+	AutoRemove bool     `json:"autoRemove,omitempty"` // --rm
+	Volumes    []string `json:"volumes,omitempty"`    // with AutoRemove: directories of anonymous volumes, removed with the container
+	Log        bool     `json:"log,omitempty"`        // what the container writes is kept in its log
+	OpenStdin  bool     `json:"openStdin,omitempty"`  // -i
+	StdinOnce  bool     `json:"stdinOnce,omitempty"`  // the end of an attached client's input is the container's
+	Foreground bool     `json:"foreground,omitempty"` // the container dies with its monitor
+}
+
+// durability is what the container's records deserve.
+func (s *Settings) durability() Durability { return Durability(!s.AutoRemove) }
+
+// WriteSettings writes the settings to the run directory, which the caller's lock has made.
+func WriteSettings(s *Settings) error {
+	s.Version = SettingsVersion
+	return WriteJSON(s.RunFile(settingsFile), s, Fleeting)
+}
+
+// ReadSettings reads the settings of a container that was started in this boot.
+func ReadSettings(p Place) (*Settings, error) {
+	s := new(Settings)
+	if err := ReadJSON(p.RunFile(settingsFile), s, SettingsVersion); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// isTerminal says whether a descriptor is a terminal.
+func isTerminal(fd uintptr) bool {
+	_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+	return err == nil
+}

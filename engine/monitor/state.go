@@ -1,0 +1,48 @@
+package monitor
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"codeberg.org/hoy/hoy/oci/runtime"
+)
+
+// StateVersion is the version that state.json carries.
+const StateVersion = 1
+
+// CodeUnknown is the exit code of a container whose end nobody saw. It is Docker's.
+const CodeUnknown = 255
+
+// State is what state.json holds: what cannot be asked of the kernel later. Only the holder of the container's lock writes it.
+type State struct {
+	Version    int          `json:"version"`
+	Process    *runtime.Ref `json:"process,omitempty"` // from just before it runs until it has ended
+	StartedAt  time.Time    `json:"startedAt,omitzero"`
+	FinishedAt time.Time    `json:"finishedAt,omitzero"`
+	ExitCode   int          `json:"exitCode"`
+	Error      string       `json:"error,omitempty"` // why the last start did not succeed
+	OOMKilled  bool         `json:"oomKilled,omitempty"`
+}
+
+// ReadState reads the container's state. A container that was never started has the zero State.
+func ReadState(p Place) (State, error) {
+	var s State
+	err := ReadJSON(p.File(StateFile), &s, StateVersion)
+	if errors.Is(err, os.ErrNotExist) {
+		return State{}, nil
+	}
+	return s, err
+}
+
+// WriteState replaces the container's state.
+func WriteState(p Place, s State, d Durability) error {
+	s.Version = StateVersion
+	return WriteJSON(p.File(StateFile), s, d)
+}
+
+// Lost turns the state of a container whose end nobody saw into that of an ended one.
+func (s State) Lost(now time.Time) State {
+	s.Process, s.ExitCode, s.FinishedAt = nil, CodeUnknown, now
+	return s
+}
