@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 
+	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/oci/child"
 )
@@ -21,6 +22,8 @@ func init() {
 	switch path.Base(os.Args[0]) {
 	case "hoy-child":
 		child.Main()
+	case monitor.Role:
+		monitor.Main()
 	case "hoy", "docker":
 		rootless.Enter()
 	}
