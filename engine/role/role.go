@@ -24,6 +24,8 @@ func init() {
 		child.Main()
 	case monitor.Role:
 		monitor.Main()
+	case rootless.InnerRole:
+		rootless.Inner()
 	case "hoy", "docker":
 		rootless.Enter()
 	}

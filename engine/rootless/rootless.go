@@ -4,27 +4,44 @@
 // and golang.org/x/sys only.
 package rootless
 
-// Problem is something that the host lacks.
-type Problem struct {
-	What string // "newuidmap is missing: containers see one user only"
-	Fix  string // the command or setting that mends it
-}
+import (
+	"os"
+	"strconv"
+	"strings"
+)
 
-// Enter is the outer half of a rootless call. It returns when the call needs no user namespace, or is in it already; otherwise
-// it runs hoy again inside a new one, passes signals and the exit status on, and never returns.
-func Enter() {}
+// The environment tells the inner half of a rootless call, and containers/storage in it, whom they work for.
+const (
+	envUID    = "HOY_ROOTLESS_UID"
+	envGID    = "HOY_ROOTLESS_GID"
+	envParent = "HOY_ROOTLESS_PPID"
+)
 
 // Rootless says whether an ordinary user runs this hoy, inside or outside of the user namespace.
 func Rootless() bool { return UID() != 0 }
 
-// InUserns says whether this process is in a user namespace other than the host's first.
-func InUserns() bool { return false }
+// InUserns says whether this process is in a user namespace other than the host's first: one whose map is not the identity (user_namespaces(7)).
+func InUserns() bool {
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	return strings.Join(strings.Fields(string(uidMap)), " ") != "0 0 4294967295"
+}
 
 // UID is the host uid of the user who runs hoy: 0 for root.
-func UID() int { return 0 }
+func UID() int { return hostID(os.Geteuid(), envUID) }
 
 // GID is the host gid of the user who runs hoy: 0 for root.
-func GID() int { return 0 }
+func GID() int { return hostID(os.Getegid(), envGID) }
 
-// Problems lists what is missing for containers of the calling user, with the way to get it; nil when nothing is.
-func Problems() []Problem { return nil }
+// hostID believes the environment only in a user namespace, so that root on the host is root whatever the variable says.
+func hostID(id int, env string) int {
+	if id != 0 || os.Getenv(env) == "" || !InUserns() {
+		return id
+	}
+	if host, err := strconv.Atoi(os.Getenv(env)); err == nil && host > 0 {
+		return host
+	}
+	return id
+}

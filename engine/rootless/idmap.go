@@ -1,0 +1,134 @@
+package rootless
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// idRange is one line of /etc/subuid or /etc/subgid (subuid(5)).
+type idRange struct{ start, count int }
+
+// subordinate reads the ranges that file gives to the user: by name, or by uid.
+func subordinate(file, name string, uid int) []idRange {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var ranges []idRange
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Split(strings.TrimSpace(lines.Text()), ":")
+		if len(fields) != 3 || (fields[0] != name || name == "") && fields[0] != strconv.Itoa(uid) {
+			continue
+		}
+		start, err1 := strconv.Atoi(fields[1])
+		count, err2 := strconv.Atoi(fields[2])
+		if err1 == nil && err2 == nil && start > 0 && count > 0 {
+			ranges = append(ranges, idRange{start, count})
+		}
+	}
+	return ranges
+}
+
+// userName looks a uid up in /etc/passwd; "" when it is not there.
+func userName(uid int) string {
+	f, err := os.Open("/etc/passwd")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.SplitN(lines.Text(), ":", 4)
+		if len(fields) == 4 && fields[2] == strconv.Itoa(uid) {
+			return fields[0]
+		}
+	}
+	return ""
+}
+
+// mapping is how one kind of id is mapped into the user namespace.
+type mapping struct {
+	tool   string // newuidmap(1) or newgidmap(1)
+	ranges []idRange
+	own    int // the caller's id, which becomes 0
+}
+
+// args are the tool's arguments: the caller becomes 0, the subordinate ranges follow from 1 on.
+func (m mapping) args(pid int) []string {
+	args := []string{strconv.Itoa(pid), "0", strconv.Itoa(m.own), "1"}
+	next := 1
+	for _, r := range m.ranges {
+		args = append(args, strconv.Itoa(next), strconv.Itoa(r.start), strconv.Itoa(r.count))
+		next += r.count
+	}
+	return args
+}
+
+// tools finds newuidmap and newgidmap, with the ranges of the user; an error says which of them is missing.
+func tools(uid, gid int) ([2]mapping, error) {
+	name := userName(uid)
+	maps := [2]mapping{
+		{"newuidmap", subordinate("/etc/subuid", name, uid), uid},
+		{"newgidmap", subordinate("/etc/subgid", name, uid), gid},
+	}
+	for i, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		path, err := exec.LookPath(maps[i].tool)
+		if err != nil {
+			return maps, fmt.Errorf("%s is not installed", maps[i].tool)
+		}
+		if len(maps[i].ranges) == 0 {
+			return maps, fmt.Errorf("%s has no line for user %s", file, orUID(name, uid))
+		}
+		maps[i].tool = path
+	}
+	return maps, nil
+}
+
+func orUID(name string, uid int) string {
+	if name == "" {
+		return strconv.Itoa(uid)
+	}
+	return name
+}
+
+// mapRanges runs both tools side by side, each with an environment of its own (CVE-2025-23266 is what comes of handing one's own on).
+func mapRanges(pid int, maps [2]mapping) error {
+	var errs [2]error
+	done := make(chan struct{}, 1)
+	go func() {
+		errs[1] = runTool(pid, maps[1])
+		done <- struct{}{}
+	}()
+	errs[0] = runTool(pid, maps[0])
+	<-done
+	return errors.Join(errs[:]...)
+}
+
+func runTool(pid int, m mapping) error {
+	cmd := exec.Command(m.tool, m.args(pid)...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", m.tool, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// mapSingle maps the caller's own ids alone, which the kernel lets everybody do once setgroups(2) is given up (user_namespaces(7)).
+func mapSingle(pid, uid, gid int) error {
+	dir := "/proc/" + strconv.Itoa(pid)
+	for _, w := range [][2]string{
+		{"/setgroups", "deny"},
+		{"/uid_map", fmt.Sprintf("0 %d 1\n", uid)},
+		{"/gid_map", fmt.Sprintf("0 %d 1\n", gid)},
+	} {
+		if err := os.WriteFile(dir+w[0], []byte(w[1]), 0); err != nil {
+			return fmt.Errorf("map the user's own id: %w", err)
+		}
+	}
+	return nil
+}
