@@ -1,0 +1,3 @@
+package nofile
+
+const sysPrlimit64 = 334 // unistd.h; package syscall may not be imported here

@@ -1,0 +1,110 @@
+package raw
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The three hooks that package syscall calls around its own fork. The runtime keeps them linkable (go.dev/issue/67401).
+
+//go:linkname beforeFork syscall.runtime_BeforeFork
+func beforeFork()
+
+//go:linkname afterFork syscall.runtime_AfterFork
+func afterFork()
+
+//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
+func afterForkInChild()
+
+// Forked is a script that plays in a child process.
+type Forked struct {
+	Pid    int // the caller reaps it
+	script *Script
+	pipe   int
+}
+
+// Start forks with the clone(2) flags and plays the script in the child, which exits when the script ends without an execve:
+// with 0 at its end, 1 after a failure. CLONE_VM must not be among the flags: the child is a copy of this process with one thread.
+func (s *Script) Start(flags uintptr) (*Forked, error) {
+	p := [2]int{}
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("pipe: %w", err)
+	}
+	rep := &reporter{fd: p[1], rec: new(record)}
+
+	syscall.ForkLock.Lock()
+	pid, errno := forkAndPlay(cloneArgs(flags), s.calls, rep)
+	syscall.ForkLock.Unlock()
+	runtime.KeepAlive(s)
+	unix.Close(p[1])
+	if errno != 0 {
+		unix.Close(p[0])
+		return nil, fmt.Errorf("clone: %w", errno)
+	}
+	return &Forked{Pid: int(pid), script: s, pipe: p[0]}, nil
+}
+
+// forkAndPlay is the fork. Everything is declared before beforeFork: after it nothing may be allocated and no stack may grow.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+func forkAndPlay(clone [2]uintptr, calls []call, rep *reporter) (pid uintptr, errno syscall.Errno) {
+	var n int
+	beforeFork()
+	pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, clone[0], clone[1], 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		afterFork()
+		return pid, errno
+	}
+	afterForkInChild()
+	n = play(calls, rep)
+	if n < len(calls) {
+		tell(rep, recordFail, uint32(calls[n].label), uint64(calls[n].errno))
+		exit(1)
+	}
+	exit(0)
+	return 0, 0
+}
+
+// Outcome is what a forked script reported.
+type Outcome struct {
+	Pids    []int     // of the children that its Fork calls made, in order
+	Results []uintptr // of its Report calls, in order
+	Failure *Failure  // nil when it ended, or executed a program
+}
+
+// Wait reads the report until the script ended or executed a program. It reaps nothing.
+func (f *Forked) Wait() (Outcome, error) {
+	defer unix.Close(f.pipe)
+	var o Outcome
+	var buf [unsafe.Sizeof(record{})]byte
+	for {
+		n, err := unix.Read(f.pipe, buf[:])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return o, fmt.Errorf("read the fork's report: %w", err)
+		case n == 0:
+			return o, nil
+		case n != len(buf):
+			return o, fmt.Errorf("short report of %d bytes from the fork", n)
+		}
+		label := f.script.labels[binary.NativeEndian.Uint32(buf[4:])]
+		value := binary.NativeEndian.Uint64(buf[8:])
+		switch binary.NativeEndian.Uint32(buf[:]) {
+		case recordPid:
+			o.Pids = append(o.Pids, int(value))
+		case recordRet:
+			o.Results = append(o.Results, uintptr(value))
+		case recordFail:
+			o.Failure = &Failure{label, syscall.Errno(value)}
+		}
+	}
+}
