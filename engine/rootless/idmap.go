@@ -2,7 +2,6 @@ package rootless
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -106,7 +105,10 @@ func mapRanges(pid int, maps [2]mapping) error {
 	}()
 	errs[0] = runTool(pid, maps[0])
 	<-done
-	return errors.Join(errs[:]...)
+	if errs[0] != nil {
+		return errs[0]
+	}
+	return errs[1]
 }
 
 func runTool(pid int, m mapping) error {
