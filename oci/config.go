@@ -87,17 +87,19 @@ const (
 
 // Mount is one `-v`, `--mount`, `--tmpfs` or image VOLUME.
 type Mount struct {
-	Type        MountType `json:"type"`
-	Source      string    `json:"source,omitempty"`      // an absolute host path, or a volume's name; "" for an anonymous volume until create names it
-	Target      string    `json:"target"`                // absolute, inside the container
-	ReadOnly    bool      `json:"readOnly,omitempty"`    // recursively, as Docker since 25
-	Propagation string    `json:"propagation,omitempty"` // rprivate (default), private, rshared, shared, rslave, slave
-	NoCopy      bool      `json:"noCopy,omitempty"`      // volumes: do not fill an empty one from the image
-	Subpath     string    `json:"subpath,omitempty"`
-	Create      bool      `json:"create,omitempty"`    // bind: make a missing source a directory (-v does, --mount does not)
-	Anonymous   bool      `json:"anonymous,omitempty"` // volumes: removed with the container by --rm and rm -v
-	Options     []string  `json:"options,omitempty"`   // tmpfs and bind: further mount options, "noexec", "size=64m", "mode=1777"
-	Relabel     string    `json:"relabel,omitempty"`   // "z" or "Z" (SELinux); "" none
+	Type         MountType `json:"type"`
+	Source       string    `json:"source,omitempty"`       // an absolute host path, or a volume's name; "" for an anonymous volume until create names it
+	Target       string    `json:"target"`                 // absolute, inside the container
+	ReadOnly     bool      `json:"readOnly,omitempty"`     // recursively, as Docker since 25
+	TopOnly      bool      `json:"topOnly,omitempty"`      // bind: ReadOnly is for the mount itself, not for those below it (bind-recursive=writable)
+	NonRecursive bool      `json:"nonRecursive,omitempty"` // bind: leave out what is mounted below the source (bind-recursive=disabled)
+	Propagation  string    `json:"propagation,omitempty"`  // rprivate (default), private, rshared, shared, rslave, slave
+	NoCopy       bool      `json:"noCopy,omitempty"`       // volumes: do not fill an empty one from the image
+	Subpath      string    `json:"subpath,omitempty"`
+	Create       bool      `json:"create,omitempty"`    // bind: make a missing source a directory (-v does, --mount does not)
+	Anonymous    bool      `json:"anonymous,omitempty"` // volumes: removed with the container by --rm and rm -v
+	Options      []string  `json:"options,omitempty"`   // tmpfs and bind: further mount options, "noexec", "size=64m", "mode=1777"
+	Relabel      string    `json:"relabel,omitempty"`   // "z" or "Z" (SELinux); "" none
 }
 
 // Device is one `--device`.

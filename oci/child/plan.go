@@ -68,12 +68,14 @@ type Rootfs struct {
 
 // Mount is one mount in the container. The target is opened in-root, so a symbolic link of the image's cannot lead out.
 type Mount struct {
-	Type        string  `json:"type,omitempty"` // "bind", or a file system: "proc", "tmpfs", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2"
-	Source      string  `json:"source,omitempty"`
-	Target      string  `json:"target"`
-	Flags       uintptr `json:"flags,omitempty"` // MOUNT_ATTR_* of mount_setattr(2): RDONLY, NOSUID, NODEV, NOEXEC …
-	Clear       uintptr `json:"clear,omitempty"` // MOUNT_ATTR_* that are taken away
+	Type   string  `json:"type,omitempty"` // "bind", or a file system: "proc", "tmpfs", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2"
+	Source string  `json:"source,omitempty"`
+	Target string  `json:"target"`
+	Flags  uintptr `json:"flags,omitempty"` // MOUNT_ATTR_* of mount_setattr(2): RDONLY, NOSUID, NODEV, NOEXEC …
+	Clear  uintptr `json:"clear,omitempty"` // MOUNT_ATTR_* that are taken away
+	// Recursive binds what is mounted below the source as well, and Flags and Clear hold for all of it, unless TopOnly.
 	Recursive   bool    `json:"recursive,omitempty"`
+	TopOnly     bool    `json:"topOnly,omitempty"`
 	Propagation uintptr `json:"propagation,omitempty"` // MS_SHARED, MS_SLAVE, MS_PRIVATE, with MS_REC
 	Data        string  `json:"data,omitempty"`        // file system options, comma separated
 	// CopyUp fills an empty bind source from what the image has at Target, ownership and mode included, before it is mounted
