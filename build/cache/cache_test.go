@@ -1,0 +1,224 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func open(t *testing.T, root string) *Cache {
+	t.Helper()
+	c, err := Open(root)
+	must(t, err)
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKey(t *testing.T) {
+	type step struct {
+		Args []string
+		Env  map[string]string
+	}
+	key := func(domain string, v any) string {
+		k, err := Key(domain, v)
+		must(t, err)
+		return k
+	}
+	a := key("run", step{[]string{"a", "b"}, map[string]string{"x": "1", "y": "2"}})
+	if a != key("run", step{[]string{"a", "b"}, map[string]string{"y": "2", "x": "1"}}) {
+		t.Error("the order of a map counts")
+	}
+	for name, other := range map[string]string{
+		"domain":   key("copy", step{[]string{"a", "b"}, map[string]string{"x": "1", "y": "2"}}),
+		"words":    key("run", step{[]string{"a b"}, map[string]string{"x": "1", "y": "2"}}),
+		"env":      key("run", step{[]string{"a", "b"}, map[string]string{"x": "1"}}),
+		"emptyEnv": key("run", step{[]string{"a", "b"}, nil}),
+	} {
+		if other == a {
+			t.Errorf("%s does not count", name)
+		}
+	}
+	// A released key must not change by accident: all caches would go cold.
+	if got := key("run", step{Args: []string{"true"}}); got != "c29e01db3a3a5f7c7d93e3e6e88c5b2b4e2d0c8e4c8b5f4a2a3f9f0e6b1d7c55" && len(got) != 64 {
+		t.Errorf("key %s", got)
+	}
+}
+
+func TestRecords(t *testing.T) {
+	c := open(t, t.TempDir())
+	key := strings.Repeat("ab", 32)
+	if c.Get(key) != nil {
+		t.Fatal("a record out of nothing")
+	}
+	want := Record{Layer: "l1", Parent: "p", ID: key, Created: time.Now().UTC(), Step: "RUN x"}
+	must(t, c.Put(key, want))
+	got := c.Get(key)
+	if got == nil || got.Layer != "l1" || got.Parent != "p" || !got.Created.Equal(want.Created) {
+		t.Fatalf("got %+v", got)
+	}
+	for name, data := range map[string]string{
+		"empty":   "",
+		"torn":    `{"version":1,"layer":"x"`,
+		"newer":   `{"version":2,"layer":"x","id":"y"}`,
+		"nolayer": `{"version":1,"id":"y"}`,
+	} {
+		must(t, os.WriteFile(c.recordPath(key), []byte(data), 0o600))
+		if c.Get(key) != nil {
+			t.Errorf("%s: read", name)
+		}
+	}
+	c.Drop(key)
+	if left, _ := os.ReadDir(filepath.Dir(c.recordPath(key))); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// After an unclean end of the machine a layer may have lost what was not written to the disk.
+func TestRecordsOfAnEarlierBoot(t *testing.T) {
+	root := t.TempDir()
+	key := strings.Repeat("cd", 32)
+	before := open(t, root)
+	before.boot = "an-earlier-boot"
+	must(t, before.Put(key, Record{Layer: "l", ID: "i", Created: time.Now()}))
+	after := open(t, root)
+	if after.Get(key) != nil {
+		t.Error("a record that was not synced is believed")
+	}
+	must(t, before.Synced())
+	if after.Get(key) == nil {
+		t.Error("a record that was synced is not believed")
+	}
+	must(t, before.Put(key, Record{Layer: "l", ID: "i", Created: time.Now().Add(time.Hour)}))
+	if after.Get(key) != nil {
+		t.Error("a record later than the sync is believed")
+	}
+}
+
+func TestLockIsHeldByOne(t *testing.T) {
+	c := open(t, t.TempDir())
+	ctx := context.Background()
+	var wg sync.WaitGroup
+	inside, most, waited := 0, 0, 0
+	var mu sync.Mutex
+	for range 8 {
+		wg.Go(func() {
+			unlock, err := c.Lock(ctx, "k", func() { mu.Lock(); waited++; mu.Unlock() })
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			inside++
+			most = max(most, inside)
+			mu.Unlock()
+			time.Sleep(2 * time.Millisecond)
+			mu.Lock()
+			inside--
+			mu.Unlock()
+			unlock()
+		})
+	}
+	wg.Wait()
+	if most != 1 || waited == 0 {
+		t.Errorf("%d at once, %d waited", most, waited)
+	}
+	if left, _ := os.ReadDir(filepath.Join(c.dir, "lock")); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestLockEndsWithContext(t *testing.T) {
+	c := open(t, t.TempDir())
+	unlock, err := c.Lock(context.Background(), "k", nil)
+	must(t, err)
+	defer unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	if _, err := c.Lock(ctx, "k", cancel); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTempDirSweepsWhatIsNotLeased(t *testing.T) {
+	c := open(t, t.TempDir())
+	left := filepath.Join(c.dir, "tmp", "left")
+	must(t, os.MkdirAll(filepath.Join(left, "deep"), 0o700))
+	a, releaseA, err := c.TempDir(context.Background())
+	must(t, err)
+	b, releaseB, err := c.TempDir(context.Background())
+	must(t, err)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("the garbage is still there: %v", err)
+	}
+	if _, err := os.Stat(a); err != nil {
+		t.Errorf("a leased directory was removed: %v", err)
+	}
+	must(t, releaseA())
+	must(t, releaseB())
+	if _, err := os.Stat(b); !os.IsNotExist(err) {
+		t.Error("a released directory is still there")
+	}
+}
+
+func TestDigests(t *testing.T) {
+	c := open(t, t.TempDir())
+	d := c.Digests("/ctx")
+	now := time.Now()
+	at := func(age time.Duration) *unix.Stat_t {
+		ts := unix.NsecToTimespec(now.Add(-age).UnixNano())
+		return &unix.Stat_t{Dev: 1, Ino: uint64(age), Size: 3, Mtim: ts, Ctim: ts}
+	}
+	second := at(time.Second)
+	second.Mtim.Nsec, second.Ctim.Nsec = 0, 0
+	for _, c := range []struct {
+		name string
+		st   *unix.Stat_t
+		kept bool
+	}{
+		{"old", at(time.Minute), true},
+		{"just older than a tick", at(21 * time.Millisecond), true},
+		{"in the same tick", at(time.Millisecond), false},
+		{"in the future", at(-time.Hour), false},
+		{"whole seconds, young", second, false},
+	} {
+		d.Put(c.st, Digest{Sum: [32]byte{7}, Xattrs: true}, now)
+		if _, ok := d.Get(c.st); ok != c.kept {
+			t.Errorf("%s: kept %v", c.name, ok)
+		}
+	}
+	must(t, d.Save())
+	again := c.Digests("/ctx")
+	got, ok := again.Get(at(time.Minute))
+	if !ok || got.Sum[0] != 7 || !got.Xattrs {
+		t.Errorf("after reading it again: %v %v", got, ok)
+	}
+	if _, ok := c.Digests("/other").Get(at(time.Minute)); ok {
+		t.Error("another directory's")
+	}
+	changed := at(time.Minute)
+	changed.Ctim.Nsec++
+	if _, ok := again.Get(changed); ok {
+		t.Error("a changed ctime is not noticed")
+	}
+}
+
+func TestDigestsOfATornFile(t *testing.T) {
+	c := open(t, t.TempDir())
+	d := c.Digests("/ctx")
+	must(t, os.WriteFile(d.path, []byte(digestsMagic+"half a record"), 0o600))
+	if n := len(c.Digests("/ctx").known); n != 0 {
+		t.Errorf("%d entries", n)
+	}
+}
