@@ -83,4 +83,6 @@ type Result struct {
 }
 
 // Build builds an image. On an error, and when ctx ends, nothing is left but the cache of the steps that were done.
-func Build(ctx context.Context, o Options) (*Result, error) { return nil, fmt.Errorf("build: not written") }
+func Build(ctx context.Context, o Options) (*Result, error) {
+	return nil, fmt.Errorf("build: not written")
+}

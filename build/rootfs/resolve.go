@@ -23,19 +23,26 @@ func (t *Tree) Lookup(p string) (Node, error) {
 
 // Resolve follows a path as far as it exists and gives the last file found and the names that are missing below it.
 func (t *Tree) Resolve(p string) (n Node, rest []string, err error) {
-	w, err := t.walker()
+	r, err := t.Root()
 	if err != nil {
 		return n, nil, err
 	}
+	return t.ResolveFrom(&r, p)
+}
+
+// ResolveFrom is Resolve for a process whose root is the directory base.
+func (t *Tree) ResolveFrom(base *Node, p string) (n Node, rest []string, err error) {
+	w := &walker{tree: t, stack: []Node{*base}}
 	return w.walk(p, nil)
 }
 
 // ResolveVia is Resolve, and calls via with each symbolic link that is followed. An error of via ends the walk.
 func (t *Tree) ResolveVia(p string, via func(link *Node) error) (n Node, rest []string, err error) {
-	w, err := t.walker()
+	r, err := t.Root()
 	if err != nil {
 		return n, nil, err
 	}
+	w := &walker{tree: t, stack: []Node{r}}
 	return w.walk(p, via)
 }
 
@@ -45,11 +52,6 @@ type walker struct {
 	stack []Node   // the directories from the root to where the walk is, and at the end perhaps a file
 	rest  []string // names below it that do not exist
 	links int
-}
-
-func (t *Tree) walker() (*walker, error) {
-	r, err := t.Root()
-	return &walker{tree: t, stack: []Node{r}}, err
 }
 
 func (w *walker) walk(p string, via func(*Node) error) (Node, []string, error) {

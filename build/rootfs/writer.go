@@ -38,11 +38,12 @@ func NewWriter(upper string, lower []string, o Options) (*Writer, error) {
 }
 
 // Dir makes sure that the top directory has a directory of the tree, as overlay's copy-up would make it, and opens it there as an
-// O_PATH descriptor.
+// O_PATH descriptor. The node then knows the directory there.
 func (w *Writer) Dir(n *Node) (int, error) {
 	if err := w.copyUp(n.Path); err != nil {
 		return -1, err
 	}
+	w.addTop(n)
 	fd, err := w.roots[0].openAt(n.Path, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
@@ -137,21 +138,30 @@ func (w *Writer) Mkdir(dir *Node, name string, m Meta) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	top := Node{Path: dir.Path, Stat: dir.Stat, root: 0, in: w.inWithTop(dir)}
-	return w.Child(&top, name)
+	w.addTop(dir)
+	return w.Child(dir, name)
 }
 
-// inWithTop is dir.in after a copy-up.
-func (w *Writer) inWithTop(dir *Node) []int {
-	if len(dir.in) > 0 && dir.in[0] == 0 {
-		return dir.in
+// addTop notes that the top directory has a directory now.
+func (w *Writer) addTop(dir *Node) {
+	if len(dir.in) == 0 || dir.in[0] != 0 {
+		dir.in = append([]int{0}, dir.in...)
+		dir.root = 0
 	}
-	return append([]int{0}, dir.in...)
 }
 
 // MkdirAll resolves a path and makes the directories that are missing with m. The error of one whose place a file has is ENOTDIR.
 func (w *Writer) MkdirAll(p string, m Meta) (Node, error) {
-	n, rest, err := w.Resolve(p)
+	r, err := w.Root()
+	if err != nil {
+		return r, err
+	}
+	return w.MkdirAllFrom(&r, p, m)
+}
+
+// MkdirAllFrom is MkdirAll for a process whose root is the directory base.
+func (w *Writer) MkdirAllFrom(base *Node, p string, m Meta) (Node, error) {
+	n, rest, err := w.ResolveFrom(base, p)
 	if err != nil {
 		return n, err
 	}
@@ -187,6 +197,9 @@ func (w *Writer) Remove(n *Node) error {
 	}
 	return nil
 }
+
+// InTop says whether the top directory has the file.
+func (w *Writer) InTop(n *Node) bool { return n.root == 0 }
 
 // forget drops what was noted of a directory that is no more.
 func (w *Writer) forget(p string) {
