@@ -17,7 +17,7 @@ export GOFLAGS     := -trimpath -buildvcs=false -tags=$(TAGS)
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # testdata is not part of ./..., but its programs are checked too.
-PACKAGES    := ./... ./testdata/bench
+PACKAGES    := ./... ./testdata/bench ./testdata/harness
 PREFIX      ?= /usr/local
 
 .PHONY: hoy demo test bench lint docs install clean

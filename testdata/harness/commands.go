@@ -20,6 +20,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"eventually": eventuallyCmd,
 	"registry":   registryCmd,
 	"signal":     signalCmd,
+	"port":       portCmd,
 	"clean":      cleanCmd,
 }
 
@@ -112,6 +113,18 @@ func registryCmd(ts *testscript.TestScript, neg bool, _ []string) {
 		}
 	}
 	ts.Setenv("REGISTRY", addr)
+}
+
+// portCmd is `port NAME`: sets NAME to a port of 127.0.0.1 that nobody listens on.
+func portCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: port NAME")
+	}
+	addr, err := freeAddress()
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(addr)
+	ts.Check(err)
+	ts.Setenv(args[0], port)
 }
 
 // freeAddress is a port of 127.0.0.1 that nobody listens on.
