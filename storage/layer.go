@@ -1,48 +1,105 @@
 package storage
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"codeberg.org/hoy/hoy/storage/layertar"
+	"codeberg.org/hoy/hoy/storage/records"
+)
 
 // Layer is a layer in the store.
 type Layer struct {
-	ID   string // 64 hexadecimal digits, chosen at random
-	Dir  string // its diff directory
-	Size int64  // bytes of its files; 0 until WaitDiffID has returned
+	ID     string // 64 hexadecimal digits
+	Dir    string // its diff directory
+	Parent string // layer id; "" for a bottom layer
+
+	digest *future
 }
 
 // WaitDiffID gives the digest of the layer's tar (sha256:…). For a layer that was just committed it waits for the
-// computation that Commit started.
-func (l *Layer) WaitDiffID(ctx context.Context) (string, error) { return "", ErrNoLayer }
+// computation that Commit started; for another it begins one unless the digest is recorded.
+func (l *Layer) WaitDiffID(ctx context.Context) (string, error) {
+	d, err := l.digest.wait(ctx)
+	return d.diffID, err
+}
 
-// Layer finds a complete layer. Its digest is computed by WaitDiffID when it is not recorded yet. ErrNoLayer.
-func (s *Store) Layer(id string) (*Layer, error) { return nil, ErrNoLayer }
+// Size is the length of the layer's tar in bytes, once WaitDiffID has returned.
+func (l *Layer) Size(ctx context.Context) (int64, error) {
+	d, err := l.digest.wait(ctx)
+	return d.size, err
+}
+
+// Layer finds a complete layer. It takes no lock. ErrNoLayer.
+func (s *Store) Layer(id string) (*Layer, error) {
+	chain, err := s.chain(id)
+	if err != nil {
+		return nil, err
+	}
+	l := &Layer{ID: id, Dir: s.dir.Diff(id), Parent: chain[0].Parent}
+	if chain[0].DiffID != "" {
+		l.digest = known(digested{chain[0].DiffID, chain[0].DiffSize})
+	} else {
+		l.digest = s.startDigest(id, l.Dir, s.diffs(chain[1:]))
+	}
+	return l, nil
+}
 
 // LayerChain gives the diff directories of a layer and all below it, top first. It takes no lock. ErrNoLayer.
-func (s *Store) LayerChain(top string) ([]string, error) { return nil, ErrNoLayer }
+func (s *Store) LayerChain(top string) ([]string, error) {
+	chain, err := s.chain(top)
+	if err != nil {
+		return nil, err
+	}
+	return s.diffs(chain), nil
+}
 
 // HasLayer says whether the layer and all below it are in the store, whole. It takes no lock.
-func (s *Store) HasLayer(id string) bool { return false }
-
-// RemoveLayer removes a layer that no image and no other layer needs (a build's cache). It is no error when something does.
-func (s *Store) RemoveLayer(ctx context.Context, id string) error { return ErrNoLayer }
-
-// Stage is a directory in which a layer is being written. It is leased: when its maker is killed the next writer removes it.
-type Stage struct {
-	Dir  string // overlay's upperdir, or a place to write files to
-	Work string // overlay's workdir, beside Dir
+func (s *Store) HasLayer(id string) bool {
+	_, err := s.chain(id)
+	return err == nil
 }
 
-// StageLayer makes an empty stage. lower are the diff directories below it, top first: the stage's root takes owner, mode and
-// times from the first. It opens no library and costs some 0.1 ms.
-func (s *Store) StageLayer(lower []string) (*Stage, error) { return nil, ErrNoLayer }
-
-// CommitOptions says what a stage becomes.
-type CommitOptions struct {
-	Parent string // layer id; "" for a bottom layer
+func (s *Store) chain(top string) ([]*records.Layer, error) {
+	snap, err := s.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	chain := snap.Chain(top)
+	if chain == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoLayer, short(top))
+	}
+	return chain, nil
 }
 
-// Commit renames the stage's Dir into the store and registers it, in a few milliseconds. Nothing may be mounted on it or write to it
-// any more. Its digest is computed in the background. On an error the stage is discarded.
-func (g *Stage) Commit(ctx context.Context, o CommitOptions) (*Layer, error) { return nil, ErrNoLayer }
+func (s *Store) diffs(chain []*records.Layer) []string {
+	var dirs []string
+	for _, l := range chain {
+		dirs = append(dirs, s.dir.Diff(l.ID))
+	}
+	return dirs
+}
 
-// Discard removes the stage. After Commit it does nothing.
-func (g *Stage) Discard() error { return nil }
+// RemoveLayer removes a layer that no image and no other layer needs, such as a build's cache. It is no error when
+// something needs it, or when it is not there.
+func (s *Store) RemoveLayer(ctx context.Context, id string) error {
+	if _, err := s.library(); err != nil {
+		return err
+	}
+	return s.explain(s.dropLayer(id))
+}
+
+// digested is what is known of a layer's tar.
+type digested struct {
+	diffID string
+	size   int64 // bytes
+}
+
+// digestLayer computes it from the layer's files.
+func digestLayer(ctx context.Context, dir string, lower []string) (digested, error) {
+	diffID, size, err := layertar.Digest(ctx, dir, lower)
+	if err != nil {
+		return digested{}, fmt.Errorf("digest layer: %w", err)
+	}
+	return digested{diffID, size}, nil
+}

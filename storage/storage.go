@@ -1,8 +1,18 @@
 // Package storage keeps images, layers and volumes on disk, in the format of containers/storage, and brings images in and out.
+//
+// What reads looks at the record files itself and takes no lock. What writes goes through go.podman.io/storage, which is opened
+// by the first call that needs it. docs/state.md says what lies where.
 package storage
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"codeberg.org/hoy/hoy/storage/records"
+	cstorage "go.podman.io/storage"
 )
 
 // The errors callers test for with errors.Is.
@@ -24,18 +34,40 @@ var (
 type Options struct {
 	Root     string // hoy's root directory: <Root>/storage and <Root>/volumes are the store's
 	Run      string // hoy's run directory: <Run>/storage and <Run>/images are the store's
-	Rootless bool   // the caller is, or acts for, an ordinary user
+	Rootless bool   // an ordinary user's store: what writes must then run in the user namespace
 	NoSync   bool   // do not make images durable before their name appears; HOY_STORAGE_SYNC=none says the same
 }
 
 // Store is the images, layers and volumes below one root directory. Its methods may be called by several goroutines.
-// Reading images costs two or three small file reads and takes no lock; the library below is opened by the first call that writes.
 type Store struct {
 	options Options
+	dir     records.Dir
+
+	mu       sync.Mutex // guards snap and snapTime
+	snap     *records.Snapshot
+	snapTime time.Time
+
+	libMu sync.Mutex // guards lib
+	lib   cstorage.Store
+
+	builds builds
 }
 
-// Open makes the store's directories when they are missing. It opens no library and reads nothing else.
-func Open(o Options) (*Store, error) { return &Store{options: o}, nil }
+// Open describes a store. It reads nothing and makes nothing: directories are made by the first call that writes.
+func Open(o Options) (*Store, error) {
+	for _, dir := range []*string{&o.Root, &o.Run} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, err
+		}
+		*dir = abs
+	}
+	if os.Getenv("HOY_STORAGE_SYNC") == "none" {
+		o.NoSync = true
+	}
+	return &Store{options: o, dir: records.Dir(filepath.Join(o.Root, "storage"))}, nil
+}
 
-// Close ends what the store has under way: it waits for digests that are still being computed and records them.
-func (s *Store) Close() error { return nil }
+// Close ends what the store has under way, after Commit: digests that nobody waits for are given up, those that are known are
+// recorded, and the committed layers are made durable. Reading needs no Close.
+func (s *Store) Close() error { return s.closeBuilds() }

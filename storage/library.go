@@ -1,0 +1,112 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"codeberg.org/hoy/hoy/storage/lease"
+	"github.com/sirupsen/logrus"
+	cstorage "go.podman.io/storage"
+	"go.podman.io/storage/types"
+)
+
+// library opens containers/storage and, the first time, removes what killed writers left.
+func (s *Store) library() (cstorage.Store, error) {
+	s.libMu.Lock()
+	defer s.libMu.Unlock()
+	if s.lib != nil {
+		return s.lib, nil
+	}
+	if s.options.Rootless && os.Geteuid() != 0 {
+		return nil, errors.New("open storage: not in the user namespace")
+	}
+	logrus.SetOutput(io.Discard) // the library's warnings are for its maintainers; what fails is returned
+	lib, err := s.open()
+	if err != nil {
+		return nil, s.explain(fmt.Errorf("open storage %s: %w", s.dir, err))
+	}
+	s.lib = lib
+	s.keepRoom()
+	s.tidy()
+	return lib, nil
+}
+
+func (s *Store) open() (cstorage.Store, error) {
+	run := filepath.Join(s.options.Run, "storage")
+	for _, dir := range []string{string(s.dir), run, s.leases()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	defer hideHostConfig(run)()
+	return cstorage.GetStore(types.StoreOptions{
+		GraphRoot:          string(s.dir),
+		RunRoot:            run,
+		GraphDriverName:    "overlay",
+		GraphDriverOptions: []string{"overlay.skip_mount_home=true"},
+	})
+}
+
+// hideHostConfig keeps GetStore from reading storage.conf, which it does even when every option is given, and from making
+// directories for a user without XDG_RUNTIME_DIR or failing without HOME.
+func hideHostConfig(run string) (restore func()) {
+	hide := map[string]string{
+		"CONTAINERS_STORAGE_CONF":          os.DevNull,
+		"CONTAINERS_STORAGE_CONF_OVERRIDE": "",
+		"STORAGE_DRIVER":                   "",
+		"STORAGE_OPTS":                     "",
+		"XDG_RUNTIME_DIR":                  run,
+		"HOME":                             run,
+	}
+	var undo []func()
+	for name, value := range hide {
+		old, had := os.LookupEnv(name)
+		os.Setenv(name, value)
+		undo = append(undo, func() {
+			if had {
+				os.Setenv(name, old)
+			} else {
+				os.Unsetenv(name)
+			}
+		})
+	}
+	return func() {
+		for _, f := range undo {
+			f()
+		}
+	}
+}
+
+// leases is where temporary directories lie: on the file system of the layers, so that they can be renamed into place.
+func (s *Store) leases() string { return filepath.Join(string(s.dir), "hoy") }
+
+// tidy removes what writers left that were killed. What cannot be removed does not keep the next command from working.
+func (s *Store) tidy() {
+	_ = lease.Sweep(s.leases(), s.undo)
+	_ = s.mendImages()
+}
+
+// mendImages removes images without a manifest. containers/storage records an image before its manifest, so that a
+// writer that is killed leaves one. While it writes it holds the lock that lib.Image takes.
+func (s *Store) mendImages() error {
+	snap, err := s.dir.Read()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, rec := range snap.Images {
+		if rec.ManifestDigest() != "" {
+			continue
+		}
+		img, err := s.lib.Image(rec.ID)
+		if err != nil || img.BigDataDigests[cstorage.ImageDigestBigDataKey] != "" {
+			continue
+		}
+		_, err = s.lib.DeleteImage(rec.ID, true)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,149 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/distribution/reference"
+	"go.podman.io/image/v5/docker"
+	iref "go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/types"
+)
+
+// PullOptions says how an image is fetched.
+type PullOptions struct {
+	Platform  string    // os/arch[/variant]; "" is this machine's
+	Quiet     bool      // write no progress
+	Progress  io.Writer // Docker's progress lines; nil: none
+	TLSVerify *bool     // nil: verify, but registries on the loopback may speak HTTP or show any certificate
+	AuthFile  string    // credentials; "": containers' auth.json, then Docker's config.json
+}
+
+// Pull fetches an image from a registry and names it ref. Errors: ErrNoImage (unknown or denied), ErrBadReference, ErrCorrupt, ErrNoSpace.
+func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (*Image, error) {
+	named, err := parseName(ref)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parsePlatform(o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	if o.Quiet || o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	fetch := &pull{store: s, named: named, platform: p, system: s.system(p), out: newProgress(o.Progress)}
+	fetch.system.AuthFilePath = o.AuthFile
+	fetch.system.DockerInsecureSkipTLSVerify = types.NewOptionalBool(local(named))
+	if o.TLSVerify != nil {
+		fetch.system.DockerInsecureSkipTLSVerify = types.NewOptionalBool(!*o.TLSVerify)
+	}
+	return fetch.run(ctx)
+}
+
+// pull is one Pull.
+type pull struct {
+	store    *Store
+	named    reference.Named
+	platform platform
+	system   *types.SystemContext
+	out      *progress
+}
+
+// pullAttempts is how often a pull is tried when what failed may pass.
+const pullAttempts = 3
+
+func (p *pull) run(ctx context.Context) (*Image, error) {
+	name := reference.FamiliarString(p.named)
+	before, _ := p.store.Image(ctx, p.named.String())
+	p.out.line("%s: Pulling from %s", tagOrDigest(p.named), reference.Path(p.named))
+	for try := 1; ; try++ {
+		err := p.once(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if try == pullAttempts || !transient(err) {
+			return nil, describePull(name, p.store.explain(err))
+		}
+		p.out.line("%s: Retrying after: %v", tagOrDigest(p.named), cause(err))
+		if err := pause(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+	img, err := p.store.Image(ctx, p.named.String())
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && before.ID == img.ID {
+		p.out.line("Status: Image is up to date for %s", name)
+	} else {
+		p.out.line("Status: Downloaded newer image for %s", name)
+	}
+	return img, nil
+}
+
+// pause waits before the next attempt: longer each time, and not as long as everybody else who was turned away.
+func pause(ctx context.Context, try int) error {
+	base := time.Duration(try) * time.Second
+	select {
+	case <-time.After(base/2 + rand.N(base)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *pull) once(ctx context.Context) error {
+	own, err := iref.ParseNamed(p.named.String()) // containers/image has a copy of the reference package
+	if err != nil {
+		return err
+	}
+	from, err := docker.NewReference(own)
+	if err != nil {
+		return err
+	}
+	img, err := peek(ctx, from, p.system)
+	if err != nil {
+		return err
+	}
+	defer img.close()
+	if err := p.platform.check(img); err != nil {
+		return err
+	}
+	p.out.begin(img)
+	notify := make(chan types.ProgressProperties)
+	shown := p.out.follow(notify)
+	err = p.store.bring(ctx, incoming{image: img, system: p.system, names: []string{p.named.String()}, notify: notify})
+	close(notify)
+	<-shown
+	if err != nil {
+		return err
+	}
+	p.out.end(img)
+	return nil
+}
+
+// check says whether an image that is the only one of its name is for the platform that was asked for.
+func (p platform) check(img *peeked) error {
+	c := img.config
+	if p.arch == "" || c.OS == p.os && c.Architecture == p.arch && (p.variant == "" || c.Variant == "" || c.Variant == p.variant) {
+		return nil
+	}
+	return fmt.Errorf("%w for platform %s/%s: it is for %s/%s", ErrNoImage, p.os, p.arch, c.OS, c.Architecture)
+}
+
+func tagOrDigest(named reference.Named) string {
+	switch n := named.(type) {
+	case reference.Digested:
+		return n.Digest().String()
+	case reference.Tagged:
+		return n.Tag()
+	}
+	return "latest"
+}
