@@ -163,3 +163,11 @@ func LookupShort(table []*Flag, letter string) *Flag {
 	}
 	return nil
 }
+
+// Set gives the flags the values of a normalised line; the errors are Failed's.
+func Set(table []*Flag, line Line) {
+	for _, arg := range line.Flags {
+		name, value, _ := strings.Cut(arg[2:], "=")
+		_ = bound{Lookup(table, name)}.Set(value)
+	}
+}

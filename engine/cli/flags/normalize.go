@@ -69,11 +69,12 @@ func (n *normalizer) long(arg string) error {
 	if name == "" || name[0] == '-' {
 		return &BadSyntax{Arg: arg}
 	}
-	f := Lookup(n.table, name)
-	switch {
-	case f == nil && name == "help":
+	if name == "help" { // in no table but for show
 		n.line.Help = !given || value != "false"
 		return nil
+	}
+	f := Lookup(n.table, name)
+	switch {
 	case f == nil:
 		return &Unknown{Name: name}
 	case given:

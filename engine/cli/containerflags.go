@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"os"
+
+	"codeberg.org/hoy/hoy/engine/cli/flags"
+	"codeberg.org/hoy/hoy/oci"
+)
+
+// containerOptions are the flags of a container that `run` and `create` share. Most write the Config themselves; the rest is
+// put into it by config, once the whole line is known.
+type containerOptions struct {
+	cfg oci.Config
+	cwd string // relative paths in flags begin here
+
+	env, envFiles      []string
+	labels, labelFiles []string
+	securityOpt        []string
+	entrypoint         *string
+	detachKeys         *string
+	cidfile            string
+	pull, verb         string // verb is what --pull comes before, in help
+	quiet              bool
+}
+
+func newContainerOptions(verb string) *containerOptions {
+	o := &containerOptions{pull: "missing", verb: verb}
+	o.cfg.Platform = os.Getenv("DOCKER_DEFAULT_PLATFORM")
+	o.cfg.SigProxy = true
+	o.cwd, _ = os.Getwd() // a relative path is refused where it is used
+	return o
+}
+
+// flags is the table of them.
+func (o *containerOptions) flags() []*flags.Flag {
+	var list []*flags.Flag
+	list = append(list, o.processFlags()...)
+	list = append(list, o.isolationFlags()...)
+	list = append(list, o.mountFlags()...)
+	list = append(list, o.networkFlags()...)
+	return append(list, o.metaFlags()...)
+}
+
+func (o *containerOptions) processFlags() []*flags.Flag {
+	c := &o.cfg
+	return []*flags.Flag{
+		flags.Func(o.attach, "attach,a", "Attach to STDIN, STDOUT or STDERR").OneOf("stdin", "stdout", "stderr"),
+		flags.OptString(&o.entrypoint, "entrypoint", "Overwrite the default ENTRYPOINT of the image"),
+		flags.Func(keep(&o.env, checkEnv), "env,e", "Set environment variables"),
+		flags.List(&o.envFiles, "env-file", "Read in a file of environment variables").From("file"),
+		flags.List(&c.GroupAdd, "group-add", "Add additional groups to join"),
+		flags.Bool(&c.Init, "init", "Run an init inside the container that forwards signals and reaps processes"),
+		flags.Bool(&c.OpenStdin, "interactive,i", "Keep STDIN open even if not attached"),
+		flags.String(&c.StopSignal, "stop-signal", "Signal to stop the container").OneOf(signalNames()...),
+		flags.OptInt(&c.StopTimeout, "stop-timeout", "Timeout (in seconds) to stop a container"),
+		flags.Bool(&c.Tty, "tty,t", "Allocate a pseudo-TTY"),
+		flags.String(&c.User, "user,u", "Username or UID (format: <name|uid>[:<group|gid>])"),
+		flags.String(&c.WorkingDir, "workdir,w", "Working directory inside the container"),
+	}
+}
+
+func (o *containerOptions) isolationFlags() []*flags.Flag {
+	c := &o.cfg
+	return []*flags.Flag{
+		flags.List(&c.CapAdd, "cap-add", "Add Linux capabilities").OneOf(capabilityNames...),
+		flags.List(&c.CapDrop, "cap-drop", "Drop Linux capabilities").OneOf(capabilityNames...),
+		flags.Func(appendParsed(&c.Devices, oci.ParseDevice), "device", "Add a host device to the container").From("file"),
+		flags.String(&c.IpcMode, "ipc", "IPC mode to use").OneOf("host", "private"),
+		flags.Int(&c.OomScoreAdj, "oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
+		flags.String(&c.PidMode, "pid", "PID namespace to use").OneOf("host"),
+		flags.Bool(&c.Privileged, "privileged", "Give extended privileges to this container"),
+		flags.List(&o.securityOpt, "security-opt", "Security Options").
+			OneOf("apparmor=", "label=", "no-new-privileges", "seccomp=", "systempaths=unconfined"),
+		flags.Func(o.sysctl, "sysctl", "Sysctl options").As("map"),
+		flags.Func(appendParsed(&c.Ulimits, oci.ParseUlimit), "ulimit", "Ulimit options").As("ulimit").OneOf(ulimitNames...),
+		flags.String(&c.UTSMode, "uts", "UTS namespace to use").OneOf("host"),
+	}
+}
+
+func (o *containerOptions) mountFlags() []*flags.Flag {
+	c := &o.cfg
+	return []*flags.Flag{
+		flags.Func(appendParsed(&c.Mounts, o.parseMount), "mount", "Attach a filesystem mount to the container").As("mount").
+			OneOf("type=bind,", "type=tmpfs,", "type=volume,"),
+		flags.Bool(&c.ReadOnly, "read-only", "Mount the container's root filesystem as read only"),
+		flags.Func(o.shmSize, "shm-size", "Size of /dev/shm").As("bytes"),
+		flags.Func(appendParsed(&c.Mounts, oci.ParseTmpfs), "tmpfs", "Mount a tmpfs directory"),
+		flags.Func(appendParsed(&c.Mounts, o.parseVolume), "volume,v", "Bind mount a volume").From("volume"),
+	}
+}
+
+func (o *containerOptions) networkFlags() []*flags.Flag {
+	c := &o.cfg
+	return []*flags.Flag{
+		flags.Func(appendParsed(&c.ExtraHosts, parseExtraHost), "add-host", "Add a custom host-to-IP mapping (host:ip)"),
+		flags.Func(appendParsed(&c.Dns, parseAddress), "dns", "Set custom DNS servers"),
+		flags.List(&c.DnsOptions, "dns-option,dns-opt", "Set DNS options"),
+		flags.List(&c.DnsSearch, "dns-search", "Set custom DNS search domains"),
+		flags.String(&c.Domainname, "domainname", "Container NIS domain name"),
+		flags.Func(o.expose, "expose", "Expose a port or a range of ports"),
+		flags.String(&c.Hostname, "hostname,h", "Container host name"),
+		flags.String(&c.Network, "network,net", "Connect a container to a network").As("network").OneOf("host", "none"),
+	}
+}
+
+func (o *containerOptions) metaFlags() []*flags.Flag {
+	c := &o.cfg
+	return []*flags.Flag{
+		flags.Map(&c.Annotations, "annotation", "Add an annotation to the container (passed through to the OCI runtime)"),
+		flags.String(&o.cidfile, "cidfile", "Write the container ID to the file").From("file"),
+		flags.Func(keep(&o.labels, checkLabel), "label,l", "Set meta data on a container"),
+		flags.List(&o.labelFiles, "label-file", "Read in a line delimited file of labels").From("file"),
+		flags.String(&c.LogDriver, "log-driver", "Logging driver for the container").OneOf("json-file", "none"),
+		flags.String(&c.Name, "name", "Assign a name to the container"),
+		flags.String(&c.Platform, "platform", "Set platform if server is multi-platform capable").OneOf("linux/amd64", "linux/arm64"),
+		flags.String(&o.pull, "pull", `Pull image before `+o.verb+` ("always", "missing", "never")`).OneOf("always", "missing", "never"),
+		flags.Bool(&o.quiet, "quiet,q", "Suppress the pull output"),
+		flags.Bool(&c.AutoRemove, "rm", "Automatically remove the container and its associated anonymous volumes when it exits"),
+		flags.Bool(new(bool), "help", "Print usage"), // read by Normalize; here because -h is the host name
+	}
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"codeberg.org/hoy/hoy/engine"
+	"codeberg.org/hoy/hoy/oci"
+)
+
+func createCommand(s *session) *command {
+	o := newContainerOptions("creating")
+	return &command{
+		args:     "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+		short:    "Create a new container",
+		aliases:  []string{"container create", "create"},
+		min:      1,
+		max:      -1,
+		ordered:  true,
+		complete: first(completeImages),
+		flags:    o.flags(),
+		run: func(ctx context.Context, args []string) error {
+			cfg, err := o.config(args)
+			if err != nil {
+				return flagError(err)
+			}
+			ctx, done := s.interruptible(ctx)
+			defer done()
+			c, err := s.createContainer(ctx, o, cfg)
+			if err != nil {
+				return err
+			}
+			s.print(c.ID())
+			return nil
+		},
+	}
+}
+
+// createContainer creates the container of `run` and `create`, and writes its id where --cidfile says.
+func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg *oci.Config) (c *engine.Container, err error) {
+	e, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	file, err := openCidfile(o.cidfile)
+	if err != nil {
+		return nil, err
+	}
+	c, err = e.Create(ctx, cfg, engine.CreateOptions{Pull: o.pull, Progress: s.progress(o.quiet), Quiet: o.quiet})
+	if file == nil {
+		return c, err
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(o.cidfile))
+	}
+	_, err = file.WriteString(c.ID())
+	return c, errors.Join(err, file.Close())
+}
+
+// openCidfile makes the file for a container's id before the container: it must not exist.
+func openCidfile(name string) (*os.File, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("container ID file found, make sure the other container isn't running or delete %s", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create the container ID file: %w", err)
+	}
+	return f, nil
+}

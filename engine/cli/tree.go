@@ -1,0 +1,84 @@
+package cli
+
+// root is the tree of commands.
+func (s *session) root() *command {
+	return &command{
+		args:  "[OPTIONS] COMMAND",
+		short: "A container engine in one static file",
+		flags: s.globalFlags(),
+		subs: []node{
+			{name: "run", rank: 1, make: runCommand},
+			{name: "exec", rank: 2, make: execCommand},
+			{name: "ps", rank: 3, make: psCommand},
+			{name: "build", rank: 4, make: buildCommand},
+			{name: "pull", rank: 5, make: pullCommand},
+			{name: "images", rank: 6, make: imagesCommand},
+			{name: "version", rank: 7, make: versionCommand},
+			{name: "info", rank: 8, make: infoCommand},
+
+			{name: "container", make: group("Manage containers", containerCommands...)},
+			{name: "image", make: group("Manage images", imageCommands...)},
+			{name: "system", make: group("Manage hoy", node{name: "info", make: infoCommand})},
+			{name: "volume", make: group("Manage volumes", volumeCommands...)},
+
+			{name: "attach", make: attachCommand},
+			{name: "completion", make: completionCommand},
+			{name: "create", make: createCommand},
+			{name: "history", make: historyCommand},
+			{name: "inspect", make: inspectCommand},
+			{name: "kill", make: killCommand},
+			{name: "load", make: loadCommand},
+			{name: "logs", make: logsCommand},
+			{name: "rename", make: renameCommand},
+			{name: "restart", make: restartCommand},
+			{name: "rm", make: rmCommand},
+			{name: "rmi", make: rmiCommand},
+			{name: "save", make: saveCommand},
+			{name: "start", make: startCommand},
+			{name: "stop", make: stopCommand},
+			{name: "tag", make: tagCommand},
+			{name: "wait", make: waitCommand},
+
+			{name: "help", hidden: true, make: helpCommand},
+			{name: "__complete", hidden: true, make: completeCommand},
+			{name: "__docs", hidden: true, make: docsCommand},
+		},
+	}
+}
+
+var containerCommands = []node{
+	{name: "attach", make: attachCommand},
+	{name: "create", make: createCommand},
+	{name: "exec", make: execCommand},
+	{name: "inspect", make: inspectContainerCommand},
+	{name: "kill", make: killCommand},
+	{name: "logs", make: logsCommand},
+	{name: "ls", also: []string{"list", "ps"}, make: psCommand},
+	{name: "prune", make: pruneContainersCommand},
+	{name: "rename", make: renameCommand},
+	{name: "restart", make: restartCommand},
+	{name: "rm", also: []string{"remove"}, make: rmCommand},
+	{name: "run", make: runCommand},
+	{name: "start", make: startCommand},
+	{name: "stop", make: stopCommand},
+	{name: "wait", make: waitCommand},
+}
+
+var imageCommands = []node{
+	{name: "build", make: buildCommand},
+	{name: "history", make: historyCommand},
+	{name: "inspect", make: inspectImageCommand},
+	{name: "load", make: loadCommand},
+	{name: "ls", also: []string{"list"}, make: imagesCommand},
+	{name: "pull", make: pullCommand},
+	{name: "rm", also: []string{"remove", "rmi"}, make: rmiCommand},
+	{name: "save", make: saveCommand},
+	{name: "tag", make: tagCommand},
+}
+
+var volumeCommands = []node{
+	{name: "create", make: createVolumeCommand},
+	{name: "inspect", make: inspectVolumeCommand},
+	{name: "ls", also: []string{"list"}, make: volumesCommand},
+	{name: "rm", also: []string{"remove"}, make: rmVolumeCommand},
+}
