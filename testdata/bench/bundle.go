@@ -6,6 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"codeberg.org/hoy/hoy/oci"
 )
 
 // bundles are crun and runc on prepared bundles: the same files, namespaces, mounts, masks, capabilities and seccomp profile as hoy's run, and once
@@ -44,7 +49,7 @@ func (b *bench) bundle(seccomp bool) (string, error) {
 	if !seccomp {
 		dir = b.path("plain")
 	}
-	spec, err := bundleSpec(seccomp)
+	spec, err := bundleSpec(filepath.Join(dir, "rootfs"), seccomp)
 	if err != nil {
 		return dir, err
 	}
@@ -66,17 +71,14 @@ func (b *bench) bundle(seccomp bool) (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }
 
-func bundleSpec(seccomp bool) (map[string]any, error) {
-	data, err := os.ReadFile("/tmp/hoy/bench/p/bundle/config.json")
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]any
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, err
+// bundleSpec is the specification that hoy makes for the same run, on a plain directory.
+func bundleSpec(rootfs string, seccomp bool) (*specs.Spec, error) {
+	c := &oci.Config{
+		ID: strings.Repeat("0", 64), Rootfs: rootfs, Cmd: []string{"true"}, Network: "none",
+		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 	}
 	if !seccomp {
-		delete(m["linux"].(map[string]any), "seccomp")
+		c.SecurityOpt = []string{"seccomp=unconfined"}
 	}
-	return m, nil
+	return oci.Spec(c, oci.SpecOptions{})
 }
