@@ -12,7 +12,7 @@ import (
 type loadOptions struct {
 	storage.LoadOptions
 	input string
-	quiet bool
+	quiet bool // nothing is shown while an archive is read: there is nothing to suppress
 }
 
 func loadCommand(s *session) *command {
@@ -45,9 +45,6 @@ func (s *session) load(ctx context.Context, o loadOptions) error {
 	e, err := s.open()
 	if err != nil {
 		return err
-	}
-	if !o.quiet && isTerminal(s.Out) {
-		o.Progress = s.Out
 	}
 	ctx, done := s.interruptible(ctx)
 	defer done()
