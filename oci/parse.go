@@ -1,49 +1,155 @@
 package oci
 
 import (
-	"io"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
 	"syscall"
+
+	"github.com/docker/go-units"
+	"golang.org/x/sys/unix"
 )
 
-// ParseVolume reads -v [SOURCE:]TARGET[:OPTIONS]; a relative source is taken from cwd.
-func ParseVolume(s, cwd string) (Mount, error) { return Mount{}, errTodo }
-
-// ParseMount reads --mount key=value,… ; a source that begins with ./ is taken from cwd.
-func ParseMount(s, cwd string) (Mount, error) { return Mount{}, errTodo }
-
-// ParseTmpfs reads --tmpfs TARGET[:OPTIONS].
-func ParseTmpfs(s string) (Mount, error) { return Mount{}, errTodo }
-
-// ParseDevice reads --device SOURCE[:TARGET[:PERMISSIONS]].
-func ParseDevice(s string) (Device, error) { return Device{}, errTodo }
-
-// ParseUlimit reads --ulimit NAME=SOFT[:HARD].
-func ParseUlimit(s string) (Ulimit, error) { return Ulimit{}, errTodo }
-
-// ParseEnvFile reads the lines of --env-file: K=V, or K, which lookup (os.LookupEnv) resolves and drops when it is unset.
-func ParseEnvFile(r io.Reader, lookup func(string) (string, bool)) ([]string, error) {
-	return nil, errTodo
+// ParseDevice reads --device SOURCE[:TARGET[:PERMISSIONS]] or SOURCE:PERMISSIONS. Messages are docker/cli's.
+func ParseDevice(s string) (Device, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) > 3 || parts[0] == "" {
+		return Device{}, fmt.Errorf("bad format for path: %s", s)
+	}
+	d := Device{Source: parts[0], Target: parts[0], Permissions: "rwm"}
+	switch {
+	case len(parts) == 3:
+		d.Target, d.Permissions = parts[1], parts[2]
+	case len(parts) == 2 && validDeviceMode(parts[1]):
+		d.Permissions = parts[1]
+	case len(parts) == 2:
+		d.Target = parts[1]
+	}
+	if !validDeviceMode(d.Permissions) {
+		return Device{}, fmt.Errorf("bad mode specified: %s", d.Permissions)
+	}
+	if !path.IsAbs(d.Source) && strings.Contains(d.Source, "=") {
+		return Device{}, fmt.Errorf("CDI devices are not supported: %s", s)
+	}
+	for _, p := range []string{d.Target, d.Source} {
+		if !path.IsAbs(p) {
+			return Device{}, fmt.Errorf("%s is not an absolute path", p)
+		}
+	}
+	d.Source, d.Target = path.Clean(d.Source), path.Clean(d.Target)
+	return d, nil
 }
 
-// ParseLabels reads --label K[=V] values.
-func ParseLabels(list []string) (map[string]string, error) { return nil, errTodo }
+// validDeviceMode says whether mode is made of r, w and m, each at most once.
+func validDeviceMode(mode string) bool {
+	for i, c := range mode {
+		if !strings.ContainsRune("rwm", c) || strings.ContainsRune(mode[:i], c) {
+			return false
+		}
+	}
+	return mode != ""
+}
 
-// ParseLabelFile reads the lines of --label-file.
-func ParseLabelFile(r io.Reader) ([]string, error) { return nil, errTodo }
-
-// ParseSysctl reads --sysctl K=V.
-func ParseSysctl(s string) (key, value string, err error) { return "", "", errTodo }
+// ParseUlimit reads --ulimit NAME=SOFT[:HARD]; -1 is unlimited.
+func ParseUlimit(s string) (Ulimit, error) {
+	u, err := units.ParseUlimit(s)
+	if err != nil {
+		return Ulimit{}, err
+	}
+	return Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard}, nil
+}
 
 // ParseBytes reads a size such as 64m, 1.5g or 1024: bytes, in powers of 1024.
-func ParseBytes(s string) (int64, error) { return 0, errTodo }
+func ParseBytes(s string) (int64, error) { return units.RAMInBytes(s) }
 
-// ParseSignal reads a signal's name, with or without SIG, or its number.
-func ParseSignal(s string) (syscall.Signal, error) { return 0, errTodo }
-
-// ResolveEnv gives the values of -e: K=V is kept, K takes lookup's value; where that is unset K stays bare and MergeEnv removes it.
-func ResolveEnv(list []string, lookup func(string) (string, bool)) ([]string, error) {
-	return nil, errTodo
+// ParseLabels reads --label K[=V] values; a later one wins.
+func ParseLabels(list []string) (map[string]string, error) {
+	labels := make(map[string]string, len(list))
+	for _, s := range list {
+		key, value, _ := strings.Cut(s, "=")
+		key = strings.TrimLeft(key, blanks)
+		if key == "" {
+			return nil, fmt.Errorf("invalid label '%s': empty name", s)
+		}
+		if strings.ContainsAny(key, blanks) {
+			return nil, fmt.Errorf("label '%s' contains whitespaces", key)
+		}
+		labels[key] = value
+	}
+	return labels, nil
 }
 
-// MergeEnv puts user's K=V over image's; a bare K of the user's removes the image's K. Malformed entries of the image are dropped.
-func MergeEnv(image, user []string) []string { return nil }
+// ParseSysctl reads --sysctl K=V. Only what belongs to the container's namespaces may be set; a key cannot smuggle in a second
+// one (CVE-2022-0811).
+func ParseSysctl(s string) (key, value string, err error) {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok || !validSysctl(key) || strings.ContainsAny(value, "\n\x00") {
+		return "", "", fmt.Errorf("sysctl '%s' is not allowed", s)
+	}
+	return key, value, nil
+}
+
+// ipcSysctls belong to the IPC namespace (as fs.mqueue.* do), net.* to the network namespace.
+var ipcSysctls = []string{"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+	"kernel.shmmni", "kernel.shm_rmid_forced"}
+
+func validSysctl(key string) bool {
+	for _, c := range []byte(key) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._-/", c) >= 0) {
+			return false
+		}
+	}
+	if strings.Contains(key, "..") || strings.Contains(key, "//") || strings.Contains(key, "./") || strings.Contains(key, "/.") {
+		return false
+	}
+	return isIPCSysctl(key) || isNetSysctl(key)
+}
+
+func isNetSysctl(key string) bool { return strings.HasPrefix(key, "net.") && len(key) > len("net.") }
+
+func isIPCSysctl(key string) bool {
+	for _, k := range ipcSysctls {
+		if k == key {
+			return true
+		}
+	}
+	return strings.HasPrefix(key, "fs.mqueue.")
+}
+
+// ParseSignal reads a signal's name, with or without SIG, or its number. RTMIN+n and RTMAX-n are known.
+func ParseSignal(s string) (syscall.Signal, error) {
+	bad := fmt.Errorf("invalid signal: %s", s)
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 1 || n > sigRTMax {
+			return 0, bad
+		}
+		return syscall.Signal(n), nil
+	}
+	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if sig := unix.SignalNum("SIG" + name); sig != 0 {
+		return sig, nil
+	}
+	base, sign := sigRTMin, 1
+	offset, ok := strings.CutPrefix(name, "RTMIN")
+	if !ok {
+		if offset, ok = strings.CutPrefix(name, "RTMAX"); !ok {
+			return 0, bad
+		}
+		base, sign = sigRTMax, -1
+	}
+	if offset == "" {
+		return syscall.Signal(base), nil
+	}
+	n, err := strconv.Atoi(offset)
+	if err != nil || n*sign < 0 || base+n < sigRTMin || base+n > sigRTMax {
+		return 0, bad
+	}
+	return syscall.Signal(base + n), nil
+}
+
+// The real-time signals that programs see: glibc keeps the two below for itself.
+const (
+	sigRTMin = 34
+	sigRTMax = 64
+)

@@ -2,9 +2,13 @@ package oci
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 
-	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-tools/generate"
 )
 
 // SpecOptions is what Spec and Plan must be told of the host and of the places where the container's parts lie: they look nothing up themselves.
@@ -24,6 +28,9 @@ type SpecOptions struct {
 	// Seccomp replaces what Config.SecurityOpt says; nil leaves the choice to it.
 	Seccomp      *specs.LinuxSeccomp
 	SeccompCache string // directory that keeps compiled filters; "" compiles each time
+	// ImageArch is the architecture in the image's config. Programs of a "386" image may open sockets by socketcall(2), through
+	// which the default seccomp profile's rules for sockets can be passed by.
+	ImageArch string
 
 	HostDevices []specs.LinuxDevice                            // --privileged: the nodes of the host's /dev
 	Device      func(path string) ([]specs.LinuxDevice, error) // --device: the node at a host path, or those below a directory
@@ -34,23 +41,186 @@ type SpecOptions struct {
 type Host struct {
 	Arch     string        // GOARCH; "" is hoy's own
 	Kernel   string        // uname -r; "" means new
+	Hostname string        // the name of containers on the host's network
 	Caps     uint64        // the bounding set, a bit a capability; 0 means all that are known
 	CPUs     int           // number of CPUs whose thermal_throttle directory is to be masked; 0 where sysfs has none
-	TTYGroup bool          // group 5 is mapped: terminals belong to it
+	TTYGroup bool          // rootless: group 5 is mapped, so that terminals can belong to it
 	Cgroups  []CgroupMount // what is to be mounted below /sys/fs/cgroup, in order; empty where there is nothing
 }
 
-// CgroupMount is one hierarchy below /sys/fs/cgroup: {"", "cgroup2", ""} alone for version 2, else one each for a version 1 hierarchy.
+// CgroupMount is one hierarchy below /sys/fs/cgroup: {"", "cgroup2", ""} alone for version 2, else one for each name under
+// which a version 1 hierarchy is to be found.
 type CgroupMount struct {
 	Dir  string // "memory", "cpu,cpuacct"; "" is /sys/fs/cgroup itself
 	Type string // "cgroup2" or "cgroup"
 	Data string // "memory", "none,name=systemd"
 }
 
-var errTodo = errors.New("not written")
+// ErrNoCommand is a container without anything to run. The text is Docker's.
+var ErrNoCommand = errors.New("no command specified")
 
-// Spec is the OCI runtime specification of c, with Docker's defaults (moby daemon/pkg/oci/defaults.go).
-func Spec(c *Config, o SpecOptions) (*specs.Spec, error) { return nil, errTodo }
+// Spec is the OCI runtime specification of c, with Docker's defaults.
+func Spec(c *Config, o SpecOptions) (*specs.Spec, error) {
+	args := slices.Concat(c.Entrypoint, c.Cmd)
+	if len(args) == 0 {
+		return nil, ErrNoCommand
+	}
+	s := specBuilder{c: c, o: o, g: generate.NewFromSpec(&specs.Spec{
+		Version: specs.Version,
+		Process: &specs.Process{},
+		Root:    &specs.Root{},
+		Linux:   &specs.Linux{Resources: &specs.LinuxResources{}},
+	})}
+	s.g.SetProcessArgs(args)
+	for _, step := range []func() error{s.process, s.security, s.namespaces, s.mounts, s.devices, s.sysctls} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return s.g.Config, nil
+}
 
-// Plan compiles a specification for the child. c adds what a specification cannot say (user names, --init) and may be nil.
-func Plan(s *specs.Spec, o SpecOptions, c *Config) (*child.Plan, error) { return nil, errTodo }
+// specBuilder is a specification on its way.
+type specBuilder struct {
+	c *Config
+	o SpecOptions
+	g generate.Generator
+}
+
+// process sets what the process is given: arguments are there already.
+func (s *specBuilder) process() error {
+	c, g := s.c, &s.g
+	g.SetRootPath(rootPath(c))
+	g.SetRootReadonly(c.ReadOnly)
+	g.SetHostname(s.hostname())
+	g.SetDomainName(c.Domainname)
+	g.SetProcessTerminal(c.Tty)
+	g.SetProcessUsername(c.User)
+	g.SetProcessCwd("/")
+	if c.WorkingDir != "" {
+		g.SetProcessCwd(c.WorkingDir)
+	}
+	g.SetProcessOOMScoreAdj(c.OomScoreAdj)
+	g.Config.Process.Env = s.env()
+	for _, u := range c.Ulimits {
+		g.AddProcessRlimits("RLIMIT_"+strings.ToUpper(u.Name), uint64(u.Hard), uint64(u.Soft))
+	}
+	g.Config.Annotations = maps.Clone(c.Annotations)
+	return nil
+}
+
+// rootPath is what the specification says of the root; an overlay has no path on the host.
+func rootPath(c *Config) string {
+	if c.Rootfs != "" {
+		return c.Rootfs
+	}
+	return "rootfs"
+}
+
+// hostname is the container's own: what the user said, the host's on its network, else the first 12 digits of the id.
+func (s *specBuilder) hostname() string {
+	switch {
+	case s.c.UTSMode == "host":
+		return ""
+	case s.c.Hostname != "":
+		return s.c.Hostname
+	case s.c.Network == "host" && s.o.Host.Hostname != "":
+		return s.o.Host.Hostname
+	}
+	return s.c.ID[:min(12, len(s.c.ID))]
+}
+
+// env is the environment: Docker's first, and over it the container's.
+func (s *specBuilder) env() []string {
+	own := []string{defaultPath}
+	if host := s.hostname(); host != "" {
+		own = append(own, "HOSTNAME="+host)
+	}
+	if s.c.Tty {
+		own = append(own, "TERM=xterm")
+	}
+	return MergeEnv(own, s.c.Env)
+}
+
+// security sets capabilities, no_new_privs, system call filter and system paths.
+func (s *specBuilder) security() error {
+	sec, err := s.c.Security()
+	if err != nil {
+		return err
+	}
+	set, err := s.c.Caps(s.o.Host.Caps)
+	if err != nil {
+		return err
+	}
+	// Never inheritable or ambient: programs with file capabilities would hand them to ordinary users (CVE-2022-24769).
+	names := CapNames(set)
+	s.g.Config.Process.Capabilities = &specs.LinuxCapabilities{Bounding: names, Effective: names, Permitted: names}
+	s.g.SetProcessNoNewPrivileges(sec.NoNewPrivileges)
+	linux := s.g.Config.Linux
+	if linux.Seccomp, err = s.c.seccompProfile(names, s.o); err != nil {
+		return err
+	}
+	if !s.c.Privileged {
+		linux.MaskedPaths, linux.ReadonlyPaths = sec.systemPaths(defaultMasked(s.o.Host.CPUs), defaultReadonly())
+	}
+	return nil
+}
+
+// seccompProfile is the profile of c's container, nil for none (moby daemon/seccomp_linux.go).
+func (c *Config) seccompProfile(caps []string, o SpecOptions) (*specs.LinuxSeccomp, error) {
+	if o.Seccomp != nil {
+		return o.Seccomp, nil
+	}
+	sec, err := c.Security()
+	if err != nil {
+		return nil, err
+	}
+	host := seccomp.Host{Arch: o.Host.Arch, Kernel: o.Host.Kernel, SocketCall: o.ImageArch == "386"}
+	switch {
+	case sec.Seccomp == unconfined, c.Privileged && sec.Seccomp == "":
+		return nil, nil
+	case sec.Seccomp == "", sec.Seccomp == builtin:
+		return seccomp.Default(caps, host)
+	}
+	return seccomp.Load([]byte(sec.Seccomp), caps, host)
+}
+
+// namespaces sets which namespaces are the container's own.
+func (s *specBuilder) namespaces() error {
+	c := s.c
+	for _, ns := range []struct {
+		kind specs.LinuxNamespaceType
+		mode string
+		path string
+	}{
+		{specs.MountNamespace, "", ""},
+		{specs.NetworkNamespace, c.Network, s.o.NetNSPath},
+		{specs.UTSNamespace, c.UTSMode, ""},
+		{specs.PIDNamespace, c.PidMode, ""},
+		{specs.IPCNamespace, c.IpcMode, ""},
+		{specs.CgroupNamespace, c.CgroupnsMod, ""},
+	} {
+		if ns.mode == "host" {
+			continue
+		}
+		if err := s.g.AddOrReplaceLinuxNamespace(string(ns.kind), ns.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sysctls sets Docker's and the user's: in its own network namespace a container may open any port and send echo requests. A
+// user namespace cannot give the latter to groups that it does not have.
+func (s *specBuilder) sysctls() error {
+	if s.c.Network != "host" && s.o.NetNSPath == "" {
+		s.g.AddLinuxSysctl("net.ipv4.ip_unprivileged_port_start", "0")
+		if !s.o.Rootless {
+			s.g.AddLinuxSysctl("net.ipv4.ping_group_range", "0 2147483647")
+		}
+	}
+	for key, value := range s.c.Sysctls {
+		s.g.AddLinuxSysctl(key, value)
+	}
+	return nil
+}
