@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cgroupRoot is where the host mounts its control groups.
+const cgroupRoot = "/sys/fs/cgroup"
+
 // mounts translates the mounts, in their order.
 func (p *planner) mounts() error {
 	for i := range p.s.Mounts {
