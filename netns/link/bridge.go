@@ -1,0 +1,152 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Bridge is a network's bridge in the host's namespace.
+type Bridge struct {
+	Name  string
+	Addrs []netip.Prefix // the gateways', with the subnets' lengths
+	MTU   int            // 0: 1500
+}
+
+// EnsureBridge makes the bridge, or mends the one that is there, and says whether it is new.
+func (l *Links) EnsureBridge(b Bridge) (made bool, err error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = b.Name
+	attrs.MTU = b.MTU
+	if len(b.Addrs) > 0 { // a fixed address: without it the bridge takes on that of its lowest port, and changes with it
+		attrs.HardwareAddr = bridgeMAC(b.Addrs[0].Addr())
+	}
+	err = l.h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs})
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return false, kind("bridge "+b.Name, err)
+	}
+	made = err == nil
+	link, err := l.h.LinkByName(b.Name)
+	if err == nil && link.Type() != "bridge" {
+		err = errors.New("a link of that name is there and is no bridge")
+	}
+	if err != nil {
+		return made, fmt.Errorf("make bridge %s: %w", b.Name, err)
+	}
+	if err := l.prepare(link, b); err != nil {
+		if made {
+			err = errors.Join(err, l.h.LinkDel(link))
+		}
+		return made, err
+	}
+	return made, nil
+}
+
+func (l *Links) prepare(link netlink.Link, b Bridge) error {
+	if err := l.protect(Interface{Name: b.Name, Addrs: b.Addrs}); err != nil {
+		return fmt.Errorf("set up bridge %s: %w", b.Name, err)
+	}
+	for _, a := range b.Addrs {
+		if err := l.addAddr(link, a); err != nil {
+			return err
+		}
+	}
+	if err := l.h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", b.Name, err)
+	}
+	return nil
+}
+
+// bridgeMAC gives a bridge a hardware address from its gateway address.
+func bridgeMAC(a netip.Addr) net.HardwareAddr {
+	b := a.AsSlice()
+	return append(net.HardwareAddr{0x02, 0x42}, b[len(b)-4:]...)
+}
+
+// Veth is a pair of links: one end on a bridge of the host's namespace, the other in a container's.
+type Veth struct {
+	Host      string // the name of the host's end
+	Bridge    string
+	Container *os.File // the container's namespace
+	Interface Interface
+}
+
+// AddVeth makes the pair, both ends up. On failure nothing is left.
+func (l *Links) AddVeth(v Veth) (err error) {
+	master, err := l.h.LinkByName(v.Bridge)
+	if err != nil {
+		return fmt.Errorf("find bridge %s: %w", v.Bridge, err)
+	}
+	mac, err := parseMAC(v.Interface.MAC)
+	if err != nil {
+		return err
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.MasterIndex = v.Host, v.Interface.MTU, master.Attrs().Index
+	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: byNumber("p"), PeerHardwareAddr: mac, PeerNamespace: nsOf(v.Container)}
+	if err := l.h.LinkAdd(pair); err != nil {
+		return kind("veth "+v.Host, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Remove(v.Host))
+		}
+	}()
+	if err := l.configureIn(v.Container, pair.PeerName, v.Interface); err != nil {
+		return err
+	}
+	return l.raiseHost(v.Host)
+}
+
+// raiseHost sets the host's end up. It lets the bridge send a packet back to where it came from, which a container needs that
+// reaches itself by a published port, and it has no IPv6 address that a container could talk to.
+func (l *Links) raiseHost(name string) error {
+	link, err := l.h.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find link %s: %w", name, err)
+	}
+	if err := l.sysctls("ipv6", name, map[string]string{"disable_ipv6": "1"}); err != nil {
+		return err
+	}
+	if err := l.h.LinkSetHairpin(link, true); err != nil {
+		return fmt.Errorf("set hairpin of %s: %w", name, err)
+	}
+	if err := l.h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set %s up: %w", name, err)
+	}
+	return nil
+}
+
+// configureIn configures the link of that name in another namespace.
+func (l *Links) configureIn(ns *os.File, name string, i Interface) error {
+	inner, err := Open(ns)
+	if err != nil {
+		return err
+	}
+	defer inner.Close()
+	link, err := inner.h.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find link %s in the container: %w", name, err)
+	}
+	return inner.configure(link, i)
+}
+
+func parseMAC(s string) (net.HardwareAddr, error) {
+	if s == "" {
+		return nil, nil
+	}
+	return net.ParseMAC(s)
+}
+
+// kind tells "the kernel does not have this" from other failures to make a link.
+func kind(what string, err error) error {
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		err = ErrUnsupported
+	}
+	return fmt.Errorf("make %s: %w", what, err)
+}

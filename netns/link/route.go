@@ -1,0 +1,68 @@
+package link
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Routes gives the subnets that the namespace has a way to, without default routes and the kernel's own tables. What is among
+// them must not be given to a network.
+func (l *Links) Routes() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := l.h.RouteList(nil, family)
+		if err != nil {
+			return nil, fmt.Errorf("list routes: %w", err)
+		}
+		for _, r := range routes {
+			if p, ok := prefixOf(r); ok && p.Bits() > 0 && !p.Addr().IsLinkLocalUnicast() && !p.Addr().IsMulticast() {
+				out = append(out, p)
+			}
+		}
+	}
+	return out, nil
+}
+
+func prefixOf(r netlink.Route) (netip.Prefix, bool) {
+	if r.Dst == nil {
+		return netip.Prefix{}, false
+	}
+	a, ok := netip.AddrFromSlice(r.Dst.IP)
+	bits, _ := r.Dst.Mask.Size()
+	return netip.PrefixFrom(a.Unmap(), bits), ok
+}
+
+// Reach says by which families the namespace can reach other machines: whether it has a default route of each. An IPv6 default
+// route that a router announced is not counted: forwarding would make the host deaf to the announcements, and take the route away.
+func (l *Links) Reach() (four, six bool, err error) {
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := l.h.RouteList(nil, family)
+		if err != nil {
+			return false, false, fmt.Errorf("list routes: %w", err)
+		}
+		for _, r := range routes {
+			p, ok := prefixOf(r)
+			switch {
+			case ok && p.Bits() > 0:
+			case family == netlink.FAMILY_V4:
+				four = true
+			case r.Protocol != unix.RTPROT_RA:
+				six = true
+			}
+		}
+	}
+	return four, six, nil
+}
+
+// Source gives the address by which the namespace talks to other machines, of the family of to; invalid when it cannot.
+func (l *Links) Source(to netip.Addr) netip.Addr {
+	routes, err := l.h.RouteGet(to.AsSlice())
+	if err != nil || len(routes) == 0 {
+		return netip.Addr{}
+	}
+	a, _ := netip.AddrFromSlice(routes[0].Src)
+	return a.Unmap()
+}
