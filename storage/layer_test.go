@@ -20,11 +20,11 @@ import (
 func overlay(t testing.TB, g *Stage, lower []string, work func(merged string)) {
 	t.Helper()
 	merged := t.TempDir()
-	options := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + g.Dir + ",workdir=" + g.Work + ",redirect_dir=off,index=off,xino=off"
+	options := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + g.Dir + ",workdir=" + g.Work + ",index=off,xino=off"
 	if rootless() {
 		options += ",userxattr"
 	} else {
-		options += ",metacopy=off"
+		options += ",redirect_dir=off,metacopy=off"
 	}
 	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
 		t.Skipf("cannot mount overlay: %v", err)
