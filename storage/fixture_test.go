@@ -157,3 +157,16 @@ func mustRead(t testing.TB, path string) string {
 	}
 	return string(data)
 }
+
+// contextAfter gives a context that is cancelled as soon as the condition holds.
+func contextAfter(t testing.TB, condition func() bool) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for !condition() && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}

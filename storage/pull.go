@@ -102,7 +102,7 @@ func pause(ctx context.Context, try int) error {
 func (p *pull) once(ctx context.Context) error {
 	own, err := iref.ParseNamed(p.named.String()) // containers/image has a copy of the reference package
 	if err != nil {
-		return err
+		return badReference(p.named.String(), err)
 	}
 	from, err := docker.NewReference(own)
 	if err != nil {

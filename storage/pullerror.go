@@ -23,7 +23,7 @@ func describePull(name string, err error) error {
 	switch {
 	case errors.Is(err, ErrNoSpace), errors.Is(err, ErrCorrupt):
 		return fmt.Errorf("pull %s: %w", name, err)
-	case errors.Is(err, ErrNoImage):
+	case errors.Is(err, ErrNoImage), errors.Is(err, ErrBadReference):
 		return err
 	case errors.As(err, &unauthorized), hasCode(err, errcode.ErrorCodeUnauthorized), hasCode(err, errcode.ErrorCodeDenied):
 		return fmt.Errorf("%w: %s: pull access denied, repository does not exist or may require login", ErrNoImage, name)
