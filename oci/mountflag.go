@@ -96,6 +96,8 @@ func (p *mountParser) set(key, value, field string) (err error) {
 		return p.recursive(key, value)
 	case "bind-create-src":
 		m.Create, err = parseFlag(key, value)
+	case "volume-subpath":
+		m.Subpath = value
 	case "volume-nocopy":
 		m.NoCopy, err = parseFlag(key, value)
 	case "tmpfs-size", "tmpfs-mode":
@@ -104,7 +106,7 @@ func (p *mountParser) set(key, value, field string) (err error) {
 		if value != "local" {
 			return fmt.Errorf("volume driver %q is not supported", value)
 		}
-	case "bind-idmap", "volume-subpath", "volume-label", "volume-opt", "image-subpath":
+	case "bind-idmap", "volume-label", "volume-opt", "image-subpath":
 		return fmt.Errorf("option '%s' is not supported", key)
 	default:
 		return fmt.Errorf("unknown option '%s' in '%s'", key, field)

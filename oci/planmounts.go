@@ -22,6 +22,9 @@ func (p *planner) mounts() error {
 			return fmt.Errorf("id mapping of the mount at %s is not supported", m.Destination)
 		}
 		opts := readMountOptions(m.Options)
+		if opts.propagation&^unix.MS_REC == unix.MS_PRIVATE {
+			opts.propagation = 0 // as it is without a word
+		}
 		switch {
 		case m.Type == "cgroup" || m.Type == "cgroup2":
 			p.cgroupMounts(m, &opts)
@@ -43,7 +46,8 @@ func (p *planner) mounts() error {
 
 func (p *planner) add(m child.Mount) { p.plan.Mounts = append(p.plan.Mounts, m) }
 
-// bindMount translates a bind. A volume of the container's is filled from the image on its first use.
+// bindMount translates a bind. A volume of the container's is filled from the image on its first use,
+// and a part of it is opened by the child, in-root: other containers may have written links there.
 func (p *planner) bindMount(m *specs.Mount, opts *mountOptions) child.Mount {
 	out := child.Mount{
 		Type: "bind", Source: m.Source, Target: m.Destination,
@@ -51,12 +55,25 @@ func (p *planner) bindMount(m *specs.Mount, opts *mountOptions) child.Mount {
 		Recursive: opts.recursive, TopOnly: opts.recursive && !opts.deep && opts.set|opts.clear != 0,
 		File: p.o.Etc[m.Destination] == m.Source,
 	}
-	if p.c != nil {
-		out.CopyUp = slices.ContainsFunc(p.c.Mounts, func(c Mount) bool {
-			return c.Type == MountVolume && !c.NoCopy && c.Target == m.Destination
-		})
+	if v := p.volumeAt(m.Destination); v != nil {
+		out.CopyUp = !v.NoCopy && v.Subpath == ""
+		if v.Subpath != "" {
+			out.Source, out.Subpath = p.o.VolumePath(v.Source), v.Subpath
+		}
 	}
 	return out
+}
+
+// volumeAt is the container's volume that is mounted at target, nil for none.
+func (p *planner) volumeAt(target string) *Mount {
+	if p.c == nil || p.o.VolumePath == nil {
+		return nil
+	}
+	i := slices.IndexFunc(p.c.Mounts, func(m Mount) bool { return m.Type == MountVolume && m.Target == target })
+	if i < 0 {
+		return nil
+	}
+	return &p.c.Mounts[i]
 }
 
 // cgroupMounts translates the one mount of the specification to those that the host has. They are optional: a user namespace may

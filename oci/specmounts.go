@@ -3,6 +3,7 @@ package oci
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,8 +86,8 @@ func (s *specBuilder) adaptShm(m specs.Mount) (specs.Mount, bool) {
 }
 
 // fromHost is a mount of the host's, at the same place.
-func fromHost(path string, options ...string) specs.Mount {
-	return specs.Mount{Destination: path, Type: "bind", Source: path, Options: append([]string{"rbind"}, options...)}
+func fromHost(place string, options ...string) specs.Mount {
+	return specs.Mount{Destination: place, Type: "bind", Source: place, Options: append([]string{"rbind"}, options...)}
 }
 
 func without(options []string, words ...string) []string {
@@ -134,7 +135,7 @@ func (s *specBuilder) ownMount(m *Mount) (specs.Mount, error) {
 		if m.Source == "" || s.o.VolumePath == nil {
 			return out, fmt.Errorf("volume at %s has no place", m.Target)
 		}
-		out.Source = s.o.VolumePath(m.Source)
+		out.Source = path.Join(s.o.VolumePath(m.Source), m.Subpath)
 	}
 	s.shareRoot(m.Propagation)
 	return out, nil

@@ -160,8 +160,10 @@ func (m *Mount) checkVolume() error {
 	switch {
 	case m.Propagation != "":
 		return errors.New("field BindOptions must not be specified")
-	case m.Subpath != "":
-		return errors.New("a part of a volume cannot be mounted")
+	case m.Subpath != "" && m.Source == "":
+		return errors.New("must not set Subpath when using anonymous volumes")
+	case m.Subpath != "" && !filepath.IsLocal(m.Subpath):
+		return errors.New("subpath must be a relative path within the volume")
 	case m.Source == "":
 		return nil
 	}

@@ -1,0 +1,52 @@
+package oci
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestCaps(t *testing.T) {
+	set := func(names ...string) uint64 {
+		bits, err := CapSet(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bits
+	}
+	docker := set("CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+		"NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE")
+	for _, c := range []struct {
+		cfg      Config
+		bounding uint64
+		want     uint64
+	}{
+		{Config{}, 0, docker},
+		{Config{}, set("KILL", "SYS_ADMIN"), set("KILL")},
+		{Config{CapAdd: []string{"sys_admin", "CAP_BPF"}, CapDrop: []string{"Mknod"}}, 0, docker&^set("MKNOD") | set("SYS_ADMIN", "BPF")},
+		{Config{CapDrop: []string{"ALL"}}, 0, 0},
+		{Config{CapDrop: []string{"all"}, CapAdd: []string{"KILL"}}, 0, set("KILL")},
+		{Config{CapAdd: []string{"ALL"}, CapDrop: []string{"SYS_ADMIN"}}, 0, allCaps &^ set("SYS_ADMIN")},
+		{Config{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}}, 0, allCaps},
+		{Config{CapAdd: []string{"KILL"}, CapDrop: []string{"KILL"}}, 0, docker},
+		{Config{Privileged: true, CapDrop: []string{"ALL"}}, 0, allCaps},
+		{Config{Privileged: true}, set("KILL"), set("KILL")},
+	} {
+		if got, err := c.cfg.Caps(c.bounding); err != nil || got != c.want {
+			t.Errorf("%+v: got %v, %v, want %v", c.cfg, CapNames(got), err, CapNames(c.want))
+		}
+	}
+	if docker != DefaultCaps {
+		t.Errorf("DefaultCaps are %v", CapNames(DefaultCaps))
+	}
+	if names := CapNames(allCaps); len(names) != 41 || !slices.Equal(names, capNames[:]) {
+		t.Errorf("all are %v", names)
+	}
+	for want, c := range map[string]Config{
+		`invalid CapAdd: unknown capability: "CAP_FOO"`:  {CapAdd: []string{"foo"}},
+		`invalid CapDrop: unknown capability: "CAP_ALL"`: {CapDrop: []string{"CAP_ALL"}},
+	} {
+		if _, err := c.Caps(0); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
