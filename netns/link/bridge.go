@@ -16,6 +16,8 @@ type Bridge struct {
 	Name  string
 	Addrs []netip.Prefix // the gateways', with the subnets' lengths
 	MTU   int            // 0: 1500
+	// Mark is written on a bridge that EnsureBridge makes (ip link: alias), so that RemoveBridge leaves a bridge of the user's alone.
+	Mark string
 }
 
 // EnsureBridge makes the bridge, or mends the one that is there, and says whether it is new.
@@ -38,13 +40,28 @@ func (l *Links) EnsureBridge(b Bridge) (made bool, err error) {
 	if err != nil {
 		return made, fmt.Errorf("make bridge %s: %w", b.Name, err)
 	}
-	if err := l.prepare(link, b); err != nil {
+	if made && b.Mark != "" {
+		err = l.h.LinkSetAlias(link, b.Mark)
+	}
+	if err = errors.Join(err, l.prepare(link, b)); err != nil {
 		if made {
 			err = errors.Join(err, l.h.LinkDel(link))
 		}
 		return made, err
 	}
 	return made, nil
+}
+
+// RemoveBridge removes a bridge that EnsureBridge made. One that is not there, or bears another mark, is no error.
+func (l *Links) RemoveBridge(b Bridge) error {
+	link, err := l.h.LinkByName(b.Name)
+	if isMissing(err) || err == nil && link.Attrs().Alias != b.Mark {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find bridge %s: %w", b.Name, err)
+	}
+	return l.Remove(b.Name)
 }
 
 func (l *Links) prepare(link netlink.Link, b Bridge) error {

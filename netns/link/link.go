@@ -105,13 +105,14 @@ func (l *Links) AddDefault(name string, gateway netip.Addr) error {
 }
 
 // protect refuses router advertisements, by which a neighbour could turn the container's traffic to itself (CVE-2020-13401),
-// and switches IPv6 off on a link that has no IPv6 address (CVE-2024-32473). A kernel without IPv6 has no such files.
+// and switches IPv6 off on a link that has no IPv6 address (CVE-2024-32473). It does without the detection of duplicate addresses,
+// which keeps a new link from forwarding IPv6 for its first second. A kernel without IPv6 has no such files.
 func (l *Links) protect(i Interface) error {
 	six := false
 	for _, a := range i.Addrs {
 		six = six || a.Addr().Is6()
 	}
-	settings := map[string]string{"accept_ra": "0"}
+	settings := map[string]string{"accept_ra": "0", "accept_dad": "0"}
 	if six {
 		settings["disable_ipv6"] = "0"
 	} else {

@@ -16,7 +16,10 @@ import (
 // ErrNewer says that a file was written by a newer hoy.
 var ErrNewer = errors.New("written by a newer hoy")
 
-const suffix = ".json"
+const (
+	suffix = ".json" // the definition
+	live   = ".live" // the endpoints
+)
 
 // Dir is the directory of the network files, <root>/networks.
 type Dir string
@@ -44,21 +47,38 @@ func (d Dir) Lock() (*os.File, error) {
 	return f, nil
 }
 
-// Load reads one network. The error of a missing one is fs.ErrNotExist.
+// Load reads one network with its endpoints. The error of a missing one is fs.ErrNotExist.
 func (d Dir) Load(name string) (*Network, error) {
-	path := d.path(name)
-	data, err := os.ReadFile(path)
-	if err != nil {
+	n := new(Network)
+	if err := read(d.path(name, suffix), n); err != nil {
 		return nil, err
 	}
-	n := new(Network)
-	if err := json.Unmarshal(data, n); err != nil {
-		return nil, fmt.Errorf("%s is corrupt: %w", path, err)
-	}
 	if n.Version > Version {
-		return nil, fmt.Errorf("%s: version %d: %w", path, n.Version, ErrNewer)
+		return nil, fmt.Errorf("%s: version %d: %w", d.path(name, suffix), n.Version, ErrNewer)
+	}
+	err := read(d.path(name, live), &n.Endpoints)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if n.Endpoints == nil {
+		n.Endpoints = map[string]*Endpoint{}
 	}
 	return n, nil
+}
+
+// read decodes a file. An empty one is what a power cut leaves of a file of endpoints: none of them lives.
+func read(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, endpoints := into.(*map[string]*Endpoint); endpoints && len(data) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s is corrupt: %w", path, err)
+	}
+	return nil
 }
 
 // All reads every network, in the order of their names. A missing directory is an empty one.
@@ -86,15 +106,47 @@ func (d Dir) All() ([]*Network, error) {
 	return all, nil
 }
 
-// Save replaces the network's file: readers see the old one or the new one. durable says that it must survive a power cut, as a
-// network that `network create` reported must; an endpoint dies with the boot. The caller holds the lock.
-func (d Dir) Save(n *Network, durable bool) error {
+// Save replaces the network's definition, durably: readers see the old one or the new one. The caller holds the lock.
+func (d Dir) Save(n *Network) error {
 	n.Version = Version
-	data, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("encode network %s: %w", n.Name, err)
+	if err := replace(d.path(n.Name, suffix), n, true); err != nil {
+		return err
 	}
-	path := d.path(n.Name)
+	return d.sync()
+}
+
+// SaveEndpoints replaces the network's endpoints. The caller holds the lock.
+func (d Dir) SaveEndpoints(n *Network) error {
+	return replace(d.path(n.Name, live), n.Endpoints, false)
+}
+
+// Remove removes the network's files. The caller holds the lock.
+func (d Dir) Remove(name string) error {
+	if err := os.Remove(d.path(name, live)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Remove(d.path(name, suffix)); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+func (d Dir) path(name, suffix string) string { return filepath.Join(string(d), name+suffix) }
+
+// sync makes the names in the directory durable.
+func (d Dir) sync() error {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func replace(path string, v any, durable bool) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
 	next := path + ".new"
 	if err := write(next, append(data, '\n'), durable); err != nil {
 		os.Remove(next)
@@ -104,28 +156,7 @@ func (d Dir) Save(n *Network, durable bool) error {
 		os.Remove(next)
 		return err
 	}
-	return d.sync(durable)
-}
-
-// Remove removes the network's file. The caller holds the lock.
-func (d Dir) Remove(name string) error {
-	if err := os.Remove(d.path(name)); err != nil {
-		return err
-	}
-	return d.sync(true)
-}
-
-func (d Dir) path(name string) string { return filepath.Join(string(d), name+suffix) }
-
-func (d Dir) sync(durable bool) error {
-	if !durable {
-		return nil
-	}
-	f, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return nil
 }
 
 func write(path string, data []byte, durable bool) error {

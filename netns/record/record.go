@@ -1,4 +1,4 @@
-// Package record holds the networks as they are on disk: one file <root>/networks/<name>.json for each, its endpoints included.
+// Package record holds the networks as they are on disk: for each a definition, <root>/networks/<name>.json, and its endpoints, <name>.live.
 //
 // It is read by light processes (a container's monitor answers names from it), so it imports the standard library and
 // golang.org/x/sys only.
@@ -41,9 +41,10 @@ type Network struct {
 	// Bridge is the link that carries the network: the bridge's name, or the parent's name of a macvlan or ipvlan network
 	// ("" for one without a way out).
 	Bridge string `json:"bridge,omitempty"`
-	// Endpoints are the containers on the network, by container id. What a dead container left in here is removed by the
-	// next command that looks (netns.Networks.Heal).
-	Endpoints map[string]*Endpoint `json:"endpoints,omitempty"`
+	// Endpoints are the containers on the network, by container id. They are in a file of their own, <name>.live, which need not
+	// survive a power cut as the definition must. What a dead container left in there is removed by the next command that
+	// looks (netns.Networks.Heal).
+	Endpoints map[string]*Endpoint `json:"-"`
 }
 
 // Pool is one subnet and what may be given out of it.

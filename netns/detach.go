@@ -1,0 +1,108 @@
+package netns
+
+import (
+	"errors"
+	"slices"
+
+	"codeberg.org/hoy/hoy/netns/link"
+	"codeberg.org/hoy/hoy/netns/record"
+)
+
+// Detach takes a container off all networks: addresses, ports, links and, of networks without another container, bridges and
+// rules. A container that is on none is no error, so it may be called for every container that ended.
+func (n *Networks) Detach(container string) error {
+	return n.leave(container, func(*record.Network) bool { return true })
+}
+
+// Disconnect takes a container off one network. Errors: ErrNoNetwork, ErrNotOn.
+func (n *Networks) Disconnect(container, network string) error {
+	x, err := n.Find(network)
+	if err != nil {
+		return err
+	}
+	if x.Endpoints[container] == nil {
+		return refuse(ErrNotOn, "container %s is not connected to network %s", container, x.Name)
+	}
+	return n.leave(container, func(y *record.Network) bool { return y.Name == x.Name })
+}
+
+// leave takes the container off the networks that from chooses.
+func (n *Networks) leave(container string, from func(*record.Network) bool) error {
+	return n.withLock(func() error {
+		all, err := n.dir.All()
+		if err != nil {
+			return err
+		}
+		return n.drop(all, func(x *record.Network, id string) bool { return id == container && from(x) })
+	})
+}
+
+// undo takes back what register did. The caller holds the lock.
+func (n *Networks) undo(container string, joined []Joined, all []*record.Network) error {
+	return n.drop(all, func(x *record.Network, id string) bool {
+		return id == container && slices.ContainsFunc(joined, func(j Joined) bool { return j.Network == x })
+	})
+}
+
+// Heal takes off all networks the containers that nobody keeps: what killed monitors and commands left behind. Every Attach does it too.
+func (n *Networks) Heal() error {
+	return n.withLock(func() error {
+		all, err := n.dir.All()
+		if err != nil {
+			return err
+		}
+		return n.healAll(all)
+	})
+}
+
+func (n *Networks) healAll(all []*record.Network) error {
+	return n.drop(all, func(_ *record.Network, id string) bool { return !n.o.Alive(id) })
+}
+
+// drop takes off the networks, in memory, on disk and in the kernel, the endpoints that are chosen. The caller holds the lock.
+// all is every network, for the rules are replaced whole. The file is written last: what is interrupted before is done again.
+func (n *Networks) drop(all []*record.Network, gone func(x *record.Network, container string) bool) error {
+	before := rules(all)
+	changed := map[*record.Network][]*record.Endpoint{}
+	for _, x := range all {
+		for id, e := range x.Endpoints {
+			if gone(x, id) {
+				changed[x] = append(changed[x], e)
+				delete(x.Endpoints, id)
+			}
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := errors.Join(n.lower(changed), n.filter(before, rules(all))); err != nil {
+		return err
+	}
+	for x := range changed {
+		if err := n.dir.SaveEndpoints(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lower removes the endpoints' links, and the bridges of networks that have no endpoint left.
+func (n *Networks) lower(changed map[*record.Network][]*record.Endpoint) error {
+	links, err := link.Open(n.o.Host)
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	for x, ends := range changed {
+		if x.Driver != record.Bridge {
+			continue
+		}
+		for _, e := range ends {
+			err = errors.Join(err, links.Remove(e.Link))
+		}
+		if len(x.Endpoints) == 0 {
+			err = errors.Join(err, links.RemoveBridge(bridge(x)))
+		}
+	}
+	return err
+}
