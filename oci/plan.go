@@ -73,7 +73,7 @@ func (p *planner) refuse() error {
 }
 
 func emptyHooks(h *specs.Hooks) bool {
-	//nolint:staticcheck // Prestart is deprecated, but still to be refused
+	//lint:ignore SA1019 Prestart is deprecated, but still to be refused
 	return len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) == 0
 }
 

@@ -32,8 +32,10 @@ type SpecOptions struct {
 	// which the default seccomp profile's rules for sockets can be passed by.
 	ImageArch string
 
-	HostDevices []specs.LinuxDevice                            // --privileged: the nodes of the host's /dev
-	Device      func(path string) ([]specs.LinuxDevice, error) // --device: the node at a host path, or those below a directory
+	HostDevices []specs.LinuxDevice // --privileged: the nodes of the host's /dev
+	// Device gives, for --device, the node at a host path, or those below a directory, by their host paths. Its error is shown as it is; Docker's begins
+	// "error gathering device information while adding custom device".
+	Device func(path string) ([]specs.LinuxDevice, error)
 }
 
 // Host is what a specification depends on of the machine. The zero value is a plain Linux machine of hoy's own architecture

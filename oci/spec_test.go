@@ -136,14 +136,14 @@ func golden(t *testing.T, name string, value any) {
 func TestSpecRefuses(t *testing.T) {
 	broken := errors.New("broken")
 	for want, f := range map[string]fixture{
-		"no command specified":                          {},
-		`invalid CapAdd: unknown capability: "CAP_X"`:   {Config{Cmd: []string{"a"}, CapAdd: []string{"x"}}, SpecOptions{}},
-		`invalid --security-opt 1: "x"`:                 {Config{Cmd: []string{"a"}, SecurityOpt: []string{"x"}}, SpecOptions{}},
-		"seccomp profile: no defaultAction":             {Config{Cmd: []string{"a"}, SecurityOpt: []string{"seccomp={}"}}, SpecOptions{}},
-		"volume at /v has no place":                     {Config{Cmd: []string{"a"}, Mounts: []Mount{{Type: MountVolume, Target: "/v"}}}, SpecOptions{}},
-		`adding custom device "/dev/x": broken`:         {Config{Cmd: []string{"a"}, Devices: []Device{{"/dev/x", "/dev/x", "r"}}}, SpecOptions{Device: func(string) ([]specs.LinuxDevice, error) { return nil, broken }}},
-		`adding custom device "/dev/x": no such device`: {Config{Cmd: []string{"a"}, Devices: []Device{{"/dev/x", "/dev/x", "r"}}}, SpecOptions{}},
-		"seccomp is not supported on riscv64":           {Config{Cmd: []string{"a"}}, SpecOptions{Host: Host{Arch: "riscv64"}}},
+		"no command specified":                        {},
+		`invalid CapAdd: unknown capability: "CAP_X"`: {Config{Cmd: []string{"a"}, CapAdd: []string{"x"}}, SpecOptions{}},
+		`invalid --security-opt 1: "x"`:               {Config{Cmd: []string{"a"}, SecurityOpt: []string{"x"}}, SpecOptions{}},
+		"seccomp profile: no defaultAction":           {Config{Cmd: []string{"a"}, SecurityOpt: []string{"seccomp={}"}}, SpecOptions{}},
+		"volume at /v has no place":                   {Config{Cmd: []string{"a"}, Mounts: []Mount{{Type: MountVolume, Target: "/v"}}}, SpecOptions{}},
+		"broken":                                      {Config{Cmd: []string{"a"}, Devices: []Device{{"/dev/x", "/dev/x", "r"}}}, SpecOptions{Device: func(string) ([]specs.LinuxDevice, error) { return nil, broken }}},
+		"no way to look at device /dev/x":             {Config{Cmd: []string{"a"}, Devices: []Device{{"/dev/x", "/dev/x", "r"}}}, SpecOptions{}},
+		"seccomp is not supported on riscv64":         {Config{Cmd: []string{"a"}}, SpecOptions{Host: Host{Arch: "riscv64"}}},
 	} {
 		if _, err := Spec(&f.cfg, f.o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

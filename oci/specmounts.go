@@ -188,7 +188,7 @@ func (s *specBuilder) devices() error {
 			continue // it is there
 		}
 		if err := s.addDevice(d); err != nil {
-			return fmt.Errorf("error gathering device information while adding custom device %q: %w", d.Source, err)
+			return err
 		}
 	}
 	return nil
@@ -212,7 +212,7 @@ func (s *specBuilder) allow(r specs.LinuxDeviceCgroup) {
 // addDevice adds one --device, or all nodes below it when it is a directory.
 func (s *specBuilder) addDevice(d Device) error {
 	if s.o.Device == nil {
-		return fmt.Errorf("no such device")
+		return fmt.Errorf("no way to look at device %s", d.Source)
 	}
 	nodes, err := s.o.Device(d.Source)
 	if err != nil {

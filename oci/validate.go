@@ -33,7 +33,8 @@ func (c *Config) Validate() error {
 
 func (c *Config) checkIdentity() error {
 	if c.Name != "" && !validName(c.Name) {
-		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", c.Name) //nolint:staticcheck // Docker's words
+		//lint:ignore ST1005 Docker's words
+		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", c.Name)
 	}
 	for _, host := range []string{c.Hostname, c.Domainname} {
 		if len(host) > 64 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' }) {
@@ -132,7 +133,8 @@ func (c *Config) checkMounts() error {
 		}
 		target := path.Clean(m.Target)
 		if targets[target] {
-			return fmt.Errorf("Duplicate mount point: %s", target) //nolint:staticcheck // Docker's words
+			//lint:ignore ST1005 Docker's words
+			return fmt.Errorf("Duplicate mount point: %s", target)
 		}
 		targets[target] = true
 	}
@@ -165,7 +167,8 @@ func (c *Config) checkSysctls() error {
 
 func (c *Config) checkLimits() error {
 	if c.OomScoreAdj < -1000 || c.OomScoreAdj > 1000 {
-		return fmt.Errorf("Invalid value %d, range for oom score adj is [-1000, 1000]", c.OomScoreAdj) //nolint:staticcheck // Docker's words
+		//lint:ignore ST1005 Docker's words
+		return fmt.Errorf("Invalid value %d, range for oom score adj is [-1000, 1000]", c.OomScoreAdj)
 	}
 	for _, u := range c.Ulimits {
 		if _, ok := rlimitOf(u.Name); !ok {

@@ -89,11 +89,8 @@ func resolve(p *moby.Seccomp, caps []string, h Host) (*specs.LinuxSeccomp, error
 		if call == nil {
 			return nil, errors.New("seccomp profile: a rule is null")
 		}
-		if call.Name != "" && len(call.Names) != 0 {
-			return nil, errors.New("both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'")
-		}
-		if call.Name != "" {
-			call.Names = []string{call.Name}
+		if err := spellNames(call); err != nil {
+			return nil, err
 		}
 		if f.excluded(call.Excludes) || !f.included(call.Includes) {
 			continue
@@ -101,6 +98,20 @@ func resolve(p *moby.Seccomp, caps []string, h Host) (*specs.LinuxSeccomp, error
 		out.Syscalls = append(out.Syscalls, call.LinuxSyscall)
 	}
 	return &out, nil
+}
+
+// spellNames puts the name of profiles from before 2017 among the names.
+//
+//lint:ignore SA1019 the field is deprecated, but users have such profiles
+func spellNames(call *moby.Syscall) error {
+	if call.Name == "" {
+		return nil
+	}
+	if len(call.Names) != 0 {
+		return errors.New("both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'")
+	}
+	call.Names = []string{call.Name}
+	return nil
 }
 
 // facts is what conditions are held against.
