@@ -101,16 +101,16 @@ func resolve(p *moby.Seccomp, caps []string, h Host) (*specs.LinuxSeccomp, error
 }
 
 // spellNames puts the name of profiles from before 2017 among the names.
-//
-//lint:ignore SA1019 the field is deprecated, but users have such profiles
 func spellNames(call *moby.Syscall) error {
-	if call.Name == "" {
+	//lint:ignore SA1019 the field is deprecated, but users have such profiles
+	name := call.Name
+	if name == "" {
 		return nil
 	}
 	if len(call.Names) != 0 {
 		return errors.New("both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'")
 	}
-	call.Names = []string{call.Name}
+	call.Names = []string{name}
 	return nil
 }
 
