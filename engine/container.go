@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"os"
 	"time"
 
+	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
 // Container is one container as it was when it was read: a value, that nothing changes afterwards.
@@ -11,8 +14,14 @@ type Container struct {
 	Config oci.Config
 	State  State
 
-	dir string // containers/<id>
-	run string // <run>/<id>
+	place    monitor.Place
+	topLayer string
+	leased   bool
+	process  *runtime.Ref // with StatusRunning
+	broken   error        // its files cannot be read: it can be removed, and nothing else
+
+	lease *os.File // the container's lock, from Create to Start
+	lower []string // the image's layers, from Create to Start
 }
 
 // ID is the container's id, 64 hexadecimal digits.
@@ -23,6 +32,12 @@ func (c *Container) Name() string { return c.Config.Name }
 
 // Running says whether the container's process lives.
 func (c *Container) Running() bool { return c.State.Status == StatusRunning }
+
+// LogPath is the file that keeps what the container writes. It is missing as long as nothing was written.
+func (c *Container) LogPath() string { return c.place.File(monitor.LogFile) }
+
+// Upper is the directory of what the container has changed of its image.
+func (c *Container) Upper() string { return c.place.File(monitor.UpperDir) }
 
 // Status is Docker's word for what a container is doing.
 type Status string

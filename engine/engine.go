@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -25,7 +26,7 @@ var (
 	// ErrDetached: the user typed the detach keys. The container runs on. Docker prints this text after attach, start -a and exec, nothing after run.
 	ErrDetached = errors.New("read escape sequence")
 	// ErrNewer: a file on disk was written by a newer hoy.
-	ErrNewer = errors.New("written by a newer hoy")
+	ErrNewer = monitor.ErrNewer
 	// ErrNeedsUserns: a rootless call outside its user namespace was asked for what needs the namespace.
 	ErrNeedsUserns = errors.New("needs the user namespace")
 )

@@ -16,6 +16,9 @@ type CreateOptions struct {
 	Pull     string    // "missing" (or ""), "always", "never"
 	Progress io.Writer // where a pull shows its progress; nil: nowhere
 	Quiet    bool
+	// Run says that the caller starts the container at once. Until Start has taken it over, the container is the caller's alone: with
+	// AutoRemove it does not outlive a killed caller. A caller that does not come to Start calls Remove.
+	Run bool
 }
 
 // StartOptions say how a container is started and who listens.

@@ -12,11 +12,15 @@ import (
 )
 
 // Erase removes the container and the directories of its anonymous volumes that no other container mounts. The caller holds the
-// container's lock. The name goes first: from then on it is free, and a directory that no name leads to and nobody holds the lock of is
+// container's lock. Its config goes first: with it the container is gone, and what is left without a config and a holder of its lock is
 // garbage, for the next look to remove. What may not be removed here (files of the user's subordinate ids, outside of
-// the user namespace) is put aside as garbage.
+// the user namespace) is put aside.
 func Erase(p Place, volumes []string) error {
-	if err := ReleaseName(p, configName(p)); err != nil {
+	name := configName(p)
+	if err := unix.Unlink(p.File(ConfigFile)); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove %s: %w", p.File(ConfigFile), err)
+	}
+	if err := ReleaseName(p, name); err != nil {
 		return err
 	}
 	if err := RemoveTree(p.Dir()); err != nil {

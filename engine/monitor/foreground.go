@@ -119,6 +119,11 @@ func (k *keeper) passOn(s os.Signal) {
 	}
 	if p := k.process.Load(); p != nil {
 		p.Signal(number) // a process that has ended meanwhile needs none
+		return
+	}
+	switch number {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
+		k.stopped.Store(true)
 	}
 }
 

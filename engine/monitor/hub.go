@@ -14,8 +14,9 @@ const (
 
 // hub passes what the container writes to the clients, and what they send to the container.
 type hub struct {
-	input  *input
-	resize func(Size)
+	input    *input
+	resize   func(Size)
+	patience time.Duration
 
 	mu      sync.Mutex
 	clients []*attached // replaced, never changed, so that a copy of the slice can be walked without the lock
@@ -36,7 +37,7 @@ type attached struct {
 }
 
 func newHub(in *input, resize func(Size)) *hub {
-	return &hub{input: in, resize: resize}
+	return &hub{input: in, resize: resize, patience: patience}
 }
 
 // serve accepts clients until the listener is closed.
@@ -165,7 +166,7 @@ func (h *hub) begin() {
 	clients := h.clients
 	h.mu.Unlock()
 	for _, a := range clients {
-		a.offer([]byte{frameStarted})
+		a.offer([]byte{frameStarted}, h.patience)
 	}
 }
 
@@ -180,7 +181,7 @@ func (h *hub) output(s Streams, data []byte) {
 	}
 	for _, a := range clients {
 		if a.want&s != 0 {
-			a.offer(append([]byte{kind}, data...))
+			a.offer(append([]byte{kind}, data...), h.patience)
 		}
 	}
 }
@@ -202,7 +203,7 @@ func (h *hub) flush() { h.writers.Wait() }
 
 // offer puts a frame in the client's queue. When that is full it waits: as long as it takes for the client that started the
 // container, else for a while, after which the client misses frames until it reads again.
-func (a *attached) offer(frame []byte) {
+func (a *attached) offer(frame []byte, patience time.Duration) {
 	select {
 	case a.queue <- frame:
 		a.lossy.Store(false)

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,7 @@ import (
 )
 
 // errAborted says that the caller went away before the container's command ran.
-var errAborted = errors.New("interrupted before the container's command ran")
+var errAborted = fmt.Errorf("interrupted before the container's command ran: %w", context.Canceled)
 
 // keeper is one container being kept.
 type keeper struct {
@@ -30,6 +31,7 @@ type keeper struct {
 
 	extra   map[Streams]sink // foreground: where the caller wants a stream
 	aborted func() bool      // whether the caller went away; asked before the command runs
+	stopped atomic.Bool      // a signal came before the command ran
 }
 
 // waiter is the container's process: our child, or one that a killed monitor left.
@@ -91,7 +93,7 @@ func (k *keeper) ready(proc *runtime.Process) error {
 		k.input.file = k.console
 	}
 	k.connect()
-	if k.aborted() {
+	if k.stopped.Load() || k.aborted() {
 		return errAborted
 	}
 	return nil

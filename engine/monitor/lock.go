@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -90,4 +91,56 @@ func MakeRunDir(dir string) error {
 		return os.Chmod(dir, 0o700)
 	}
 	return nil
+}
+
+// WaitReleased waits until nobody holds the container's lock.
+func (p Place) WaitReleased(ctx context.Context) error {
+	f, err := os.Open(p.RunFile(lockFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { // it cannot be interrupted: when ctx ends it takes and gives back the lock some time later
+		done <- unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLKW, &unix.Flock_t{Type: unix.F_RDLCK})
+		f.Close()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// WaitProcess waits until the process of a pidfd has ended.
+func WaitProcess(ctx context.Context, pidfd *os.File) error {
+	done := make(chan error, 1)
+	fd := int(pidfd.Fd())
+	wake, wakeup, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer wake.Close()
+	wakeFd := int32(wake.Fd())
+	go func() {
+		for {
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: wakeFd, Events: unix.POLLIN}}, -1)
+			if err != unix.EINTR {
+				done <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err = <-done:
+		wakeup.Close()
+		return err
+	case <-ctx.Done():
+		wakeup.Close()
+		<-done
+		return ctx.Err()
+	}
 }

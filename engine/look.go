@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"codeberg.org/hoy/hoy/engine/monitor"
+)
+
+// load reads a container and asks the kernel what it is doing. What a dead process or a killed monitor has left is tidied on the way: the look
+// is the only moment at which anybody notices. ErrNoContainer, also for one whose --rm was still to be done.
+func (e *Engine) load(id string) (*Container, error) {
+	p := e.place(id)
+	r, err := readRecord(p)
+	if err != nil {
+		return nil, err
+	}
+	c := newContainer(p, r)
+	s, err := monitor.ReadState(p)
+	if err != nil {
+		return nil, err
+	}
+	return e.look(c, s)
+}
+
+func newContainer(p monitor.Place, r *record) *Container {
+	return &Container{Config: r.Config, place: p, topLayer: r.TopLayer, leased: r.Leased}
+}
+
+// look derives the container's status from its last recorded state, its process and its lock.
+//
+//	process   lock   the container
+//	lives     held   runs
+//	lives     free   runs, and its monitor was killed: it gets a new one
+//	dead      held   has ended, its monitor is about to record it
+//	dead      free   has ended, and nobody saw how
+//	none      held   is being made, started or removed
+//	none      free   is at rest
+func (e *Engine) look(c *Container, s monitor.State) (*Container, error) {
+	if s.Process != nil && s.Process.Alive() {
+		if !c.place.Kept() {
+			e.adopt(c)
+		}
+		c.setState(s, StatusRunning)
+		return c, nil
+	}
+	kept := c.place.Kept()
+	if s.Process != nil && kept {
+		c.setState(s, StatusRunning)
+		return c, nil
+	}
+	if s.Process != nil || !kept && c.forfeited(s) {
+		return e.tidy(c, s)
+	}
+	if s.StartedAt.IsZero() {
+		c.setState(s, StatusCreated)
+	} else {
+		c.setState(s, StatusExited)
+	}
+	return c, nil
+}
+
+// forfeited says of a container at rest that its maker or its monitor was killed before it could remove it.
+func (c *Container) forfeited(s monitor.State) bool {
+	return c.Config.AutoRemove && (c.leased || !s.StartedAt.IsZero())
+}
+
+func (c *Container) setState(s monitor.State, status Status) {
+	c.State = State{
+		Status:     status,
+		ExitCode:   s.ExitCode,
+		Error:      s.Error,
+		OOMKilled:  s.OOMKilled,
+		StartedAt:  s.StartedAt,
+		FinishedAt: s.FinishedAt,
+	}
+	c.process = nil
+	if status == StatusRunning {
+		c.process, c.State.Pid = s.Process, s.Process.Pid
+	}
+}
+
+// tidy records that a container has ended unseen, or removes it where it was to be removed. It changes nothing when another process has
+// the container's lock by now: that one does.
+func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
+	c.setState(s.Lost(time.Now().UTC()), StatusExited)
+	lock, err := c.place.Lock()
+	if err != nil {
+		return c, nil
+	}
+	defer lock.Close()
+	if s, err = monitor.ReadState(c.place); err != nil {
+		return nil, err
+	}
+	if s.Process != nil && s.Process.Alive() { // started since we looked
+		c.setState(s, StatusRunning)
+		return c, nil
+	}
+	if c.Config.AutoRemove {
+		if err := monitor.Erase(c.place, e.anonymousVolumes(c)); err != nil {
+			return nil, fmt.Errorf("tidy container %s: %w", c.ID()[:12], err)
+		}
+		monitor.RemoveRunDir(c.place)
+		return nil, &refError{c.ID(), ErrNoContainer}
+	}
+	if s.Process == nil {
+		c.setState(s, StatusExited)
+		return c, nil
+	}
+	if err := monitor.WriteState(c.place, s.Lost(c.State.FinishedAt), monitor.Durable); err != nil {
+		return c, nil // on a full or read-only disk it is still as we say
+	}
+	monitor.RemoveRunDir(c.place)
+	return c, nil
+}
+
+// adopt gives a running container whose monitor was killed a new one. That it fails costs nothing now: the next look tries again.
+func (e *Engine) adopt(c *Container) {
+	lock, err := c.place.Lock()
+	if err != nil {
+		return
+	}
+	monitor.Adopt(c.place, lock)
+}
+
+// usable refuses a container that can only be removed.
+func (c *Container) usable() error {
+	if c.broken != nil {
+		return c.broken
+	}
+	return nil
+}
+
+// leftover removes the directory of a container that was being made or removed when that was interrupted: it has no config, and
+// nobody holds its lock. Outside of the user namespace it is left for a command inside.
+func (e *Engine) leftover(p monitor.Place) {
+	if e.o.Outside {
+		return
+	}
+	lock, err := p.Lock()
+	if err != nil {
+		return
+	}
+	defer lock.Close()
+	if _, err := readRecord(p); !errors.Is(err, ErrNoContainer) {
+		return
+	}
+	monitor.Erase(p, nil)
+	monitor.RemoveRunDir(p)
+}

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"codeberg.org/hoy/hoy/engine/monitor"
+	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/child"
+)
+
+// settings makes all that a monitor must know to start the container and keep it, and the files that the start needs.
+func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, error) {
+	plan, err := e.plan(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &monitor.Settings{
+		Place:      c.place,
+		Plan:       plan,
+		AutoRemove: c.Config.AutoRemove,
+		Log:        keepsLog(c.Config.LogDriver),
+		OpenStdin:  c.Config.OpenStdin,
+		StdinOnce:  c.Config.OpenStdin && slices.Contains(o.Attach, "stdin"),
+	}
+	if s.AutoRemove {
+		s.Volumes = e.anonymousVolumes(c)
+	}
+	return s, nil
+}
+
+func keepsLog(driver string) bool { return driver == "" || driver == "json-file" }
+
+// plan compiles the container's config to the plan of its start.
+func (e *Engine) plan(c *Container) (*child.Plan, error) {
+	if err := makeBindSources(c.Config.Mounts); err != nil {
+		return nil, err
+	}
+	o, err := e.specOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := oci.Spec(&c.Config, o)
+	if err != nil {
+		return nil, err
+	}
+	return oci.Plan(spec, o, &c.Config)
+}
+
+// Spec options are what the container's specification depends on besides its config.
+func (e *Engine) specOptions(c *Container) (oci.SpecOptions, error) {
+	host, err := readHost(e.o.Rootless)
+	if err != nil {
+		return oci.SpecOptions{}, err
+	}
+	o := oci.SpecOptions{
+		Host:         host,
+		Rootless:     e.o.Rootless,
+		Volatile:     c.Config.AutoRemove,
+		VolumePath:   e.Store.VolumePath,
+		SeccompCache: filepath.Join(e.o.Root, "cache", "seccomp"),
+		Device:       devicesAt,
+	}
+	if c.Config.Privileged {
+		if o.HostDevices, err = hostDevices(); err != nil {
+			return o, err
+		}
+	}
+	if c.Config.Rootfs == "" {
+		o.Upper, o.Work = c.Upper(), c.place.File(monitor.WorkDir)
+		if o.Lower, err = e.layers(c); err != nil {
+			return o, err
+		}
+	}
+	o.Etc, err = e.writeEtc(c)
+	return o, err
+}
+
+// layers are the diff directories of the container's image, top first.
+func (e *Engine) layers(c *Container) ([]string, error) {
+	if c.lower != nil || c.topLayer == "" {
+		return c.lower, nil
+	}
+	dirs, err := e.Store.LayerChain(c.topLayer)
+	if err != nil {
+		return nil, fmt.Errorf("image %s of container %s: %w", c.Config.Image, c.Name(), err)
+	}
+	return dirs, nil
+}
