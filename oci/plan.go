@@ -27,12 +27,11 @@ func Plan(s *specs.Spec, o SpecOptions, c *Config) (*child.Plan, error) {
 		Masked: s.Linux.MaskedPaths, ReadOnly: s.Linux.ReadonlyPaths,
 		Rootless: o.Rootless,
 	}}
-	for _, step := range []func() error{p.refuse, p.namespaces, p.rootfs, p.mounts, p.devices, p.process, p.identity, p.limits, p.confine} {
+	for _, step := range []func() error{p.refuse, p.namespaces, p.rootfs, p.mounts, p.devices, p.process, p.identity, p.limits, p.confine, p.sysctls} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
-	p.sysctls()
 	return p.plan, nil
 }
 
@@ -68,6 +67,9 @@ func (p *planner) refuse() error {
 		if f.asked {
 			return fmt.Errorf("%s of the specification is not supported", f.what)
 		}
+	}
+	if p.s.Hostname+p.s.Domainname != "" && !p.owns(specs.UTSNamespace) {
+		return errors.New("unable to set hostname without a private UTS namespace")
 	}
 	return nil
 }
@@ -250,8 +252,18 @@ func rlimitOf(name string) (int, bool) {
 	return 0, false
 }
 
-func (p *planner) sysctls() {
+// sysctls lists the settings by name. What is not the container's own to set is refused, whoever asks (CVE-2022-0811): runc's messages.
+func (p *planner) sysctls() error {
 	for _, key := range slices.Sorted(maps.Keys(p.s.Linux.Sysctl)) {
+		switch {
+		case !validSysctl(key):
+			return fmt.Errorf("sysctl %q is not in a separate kernel namespace", key)
+		case isNetSysctl(key) && !p.owns(specs.NetworkNamespace):
+			return fmt.Errorf("sysctl %q not allowed in host network namespace", key)
+		case isIPCSysctl(key) && !p.owns(specs.IPCNamespace):
+			return fmt.Errorf("sysctl %q is not allowed in the hosts ipc namespace", key)
+		}
 		p.plan.Sysctls = append(p.plan.Sysctls, child.KV{Key: key, Value: p.s.Linux.Sysctl[key]})
 	}
+	return nil
 }

@@ -162,6 +162,7 @@ func (s *specBuilder) security() error {
 	if linux.Seccomp, err = s.c.seccompProfile(names, s.o); err != nil {
 		return err
 	}
+	linux.MaskedPaths = sec.Mask
 	if !s.c.Privileged {
 		linux.MaskedPaths, linux.ReadonlyPaths = sec.systemPaths(defaultMasked(s.o.Host.CPUs), defaultReadonly())
 	}

@@ -179,7 +179,17 @@ func TestPlanRefuses(t *testing.T) {
 		"invalid rlimit type: RLIMIT_TEST":       func(s *specs.Spec) { s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_TEST"}} },
 		"invalid rlimit type: CPU":               func(s *specs.Spec) { s.Process.Rlimits = []specs.POSIXRlimit{{Type: "CPU"}} },
 		`unknown capability: "CAP_X"`:            func(s *specs.Spec) { s.Process.Capabilities.Bounding = []string{"CAP_X"} },
-		"SCMP_ACT_NOTIFY":                        func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActNotify} },
+		"unable to set hostname without": func(s *specs.Spec) {
+			s.Hostname, s.Linux.Namespaces = "x", []specs.LinuxNamespace{{Type: "mount"}}
+		},
+		`sysctl "vm.swappiness" is not in a separate kernel namespace`: func(s *specs.Spec) { s.Linux.Sysctl["vm.swappiness"] = "1" },
+		`sysctl "net.x" not allowed in host network namespace`: func(s *specs.Spec) {
+			s.Hostname, s.Linux.Namespaces, s.Linux.Sysctl = "", []specs.LinuxNamespace{{Type: "mount"}}, map[string]string{"net.x": "1"}
+		},
+		`sysctl "kernel.sem" is not allowed in the hosts ipc namespace`: func(s *specs.Spec) {
+			s.Hostname, s.Linux.Namespaces, s.Linux.Sysctl = "", []specs.LinuxNamespace{{Type: "mount"}}, map[string]string{"kernel.sem": "1"}
+		},
+		"SCMP_ACT_NOTIFY": func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActNotify} },
 	} {
 		if _, err := Plan(change(f), SpecOptions{}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

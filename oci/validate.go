@@ -114,7 +114,7 @@ func (c *Config) checkNamespaces() error {
 			return errors.New(mode.unknown)
 		}
 	}
-	if c.UTSMode == "host" && c.Hostname != "" {
+	if c.UTSMode == "host" && c.Hostname+c.Domainname != "" {
 		return errors.New("conflicting options: hostname and the UTS mode")
 	}
 	switch c.Network {
