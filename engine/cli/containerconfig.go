@@ -31,6 +31,9 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 	if c.Network == "default" || c.Network == "bridge" {
 		c.Network = ""
 	}
+	if err := o.parseLists(); err != nil {
+		return nil, err
+	}
 	var err error
 	if c.Env, err = environment(o.envFiles, o.env); err != nil {
 		return nil, err
@@ -42,6 +45,27 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// parseLists puts the lists into the Config whose values Docker does not look at before the line is complete.
+func (o *containerOptions) parseLists() error {
+	c := &o.cfg
+	for _, list := range []struct {
+		values []string
+		set    func(string) error
+	}{
+		{o.volumes, appendParsed(&c.Mounts, func(s string) (oci.Mount, error) { return oci.ParseVolume(s, o.cwd) })},
+		{o.tmpfs, appendParsed(&c.Mounts, oci.ParseTmpfs)},
+		{o.devices, appendParsed(&c.Devices, oci.ParseDevice)},
+		{o.exposed, o.expose},
+	} {
+		for _, v := range list.values {
+			if err := list.set(v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // noDetachKeys is engine.StartOptions.DetachKeys for `--detach-keys ""`.
@@ -104,8 +128,6 @@ func appendParsed[T any](list *[]T, parse func(string) (T, error)) func(string) 
 func keep(list *[]string, check func(string) error) func(string) error {
 	return appendParsed(list, func(s string) (string, error) { return s, check(s) })
 }
-
-func (o *containerOptions) parseVolume(s string) (oci.Mount, error) { return oci.ParseVolume(s, o.cwd) }
 
 func (o *containerOptions) parseMount(s string) (oci.Mount, error) { return oci.ParseMount(s, o.cwd) }
 

@@ -16,6 +16,8 @@ type containerOptions struct {
 	env, envFiles      []string
 	labels, labelFiles []string
 	securityOpt        []string
+	volumes, tmpfs     []string
+	devices, exposed   []string
 	entrypoint         *string
 	detachKeys         *string
 	cidfile            string
@@ -64,8 +66,11 @@ func (o *containerOptions) isolationFlags() []*flags.Flag {
 	return []*flags.Flag{
 		flags.List(&c.CapAdd, "cap-add", "Add Linux capabilities").OneOf(capabilityNames...),
 		flags.List(&c.CapDrop, "cap-drop", "Drop Linux capabilities").OneOf(capabilityNames...),
-		flags.Func(appendParsed(&c.Devices, oci.ParseDevice), "device", "Add a host device to the container").From("file"),
-		flags.String(&c.IpcMode, "ipc", "IPC mode to use").OneOf("host", "private"),
+		flags.String(&c.CgroupnsMod, "cgroupns", `Cgroup namespace to use (host|private)
+'host':    Run the container in the host's cgroup namespace
+'private': Run the container in its own private cgroup namespace (default)`).OneOf("host", "private"),
+		flags.List(&o.devices, "device", "Add a host device to the container").From("file"),
+		flags.String(&c.IpcMode, "ipc", "IPC mode to use").OneOf("host", "none", "private", "shareable"),
 		flags.Int(&c.OomScoreAdj, "oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
 		flags.String(&c.PidMode, "pid", "PID namespace to use").OneOf("host"),
 		flags.Bool(&c.Privileged, "privileged", "Give extended privileges to this container"),
@@ -73,6 +78,7 @@ func (o *containerOptions) isolationFlags() []*flags.Flag {
 			OneOf("apparmor=", "label=", "no-new-privileges", "seccomp=", "systempaths=unconfined"),
 		flags.Func(o.sysctl, "sysctl", "Sysctl options").As("map"),
 		flags.Func(appendParsed(&c.Ulimits, oci.ParseUlimit), "ulimit", "Ulimit options").As("ulimit").OneOf(ulimitNames...),
+		flags.String(&c.UsernsMode, "userns", "User namespace to use").OneOf("host"),
 		flags.String(&c.UTSMode, "uts", "UTS namespace to use").OneOf("host"),
 	}
 }
@@ -84,8 +90,8 @@ func (o *containerOptions) mountFlags() []*flags.Flag {
 			OneOf("type=bind,", "type=tmpfs,", "type=volume,"),
 		flags.Bool(&c.ReadOnly, "read-only", "Mount the container's root filesystem as read only"),
 		flags.Func(o.shmSize, "shm-size", "Size of /dev/shm").As("bytes"),
-		flags.Func(appendParsed(&c.Mounts, oci.ParseTmpfs), "tmpfs", "Mount a tmpfs directory"),
-		flags.Func(appendParsed(&c.Mounts, o.parseVolume), "volume,v", "Bind mount a volume").From("volume"),
+		flags.List(&o.tmpfs, "tmpfs", "Mount a tmpfs directory"),
+		flags.List(&o.volumes, "volume,v", "Bind mount a volume").From("volume"),
 	}
 }
 
@@ -97,7 +103,7 @@ func (o *containerOptions) networkFlags() []*flags.Flag {
 		flags.List(&c.DnsOptions, "dns-option,dns-opt", "Set DNS options"),
 		flags.List(&c.DnsSearch, "dns-search", "Set custom DNS search domains"),
 		flags.String(&c.Domainname, "domainname", "Container NIS domain name"),
-		flags.Func(o.expose, "expose", "Expose a port or a range of ports"),
+		flags.List(&o.exposed, "expose", "Expose a port or a range of ports"),
 		flags.String(&c.Hostname, "hostname,h", "Container host name"),
 		flags.String(&c.Network, "network,net", "Connect a container to a network").As("network").OneOf("host", "none"),
 	}

@@ -29,7 +29,7 @@ func createCommand(s *session) *command {
 			}
 			ctx, done := s.interruptible(ctx)
 			defer done()
-			c, err := s.createContainer(ctx, o, cfg)
+			c, err := s.createContainer(ctx, o, cfg, false)
 			if err != nil {
 				return err
 			}
@@ -39,8 +39,8 @@ func createCommand(s *session) *command {
 	}
 }
 
-// createContainer creates the container of `run` and `create`, and writes its id where --cidfile says.
-func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg *oci.Config) (c *engine.Container, err error) {
+// createContainer creates the container of `create`, or of `run`, which starts it at once, and writes its id where --cidfile says.
+func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg *oci.Config, run bool) (c *engine.Container, err error) {
 	e, err := s.open()
 	if err != nil {
 		return nil, err
@@ -49,15 +49,20 @@ func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg 
 	if err != nil {
 		return nil, err
 	}
-	c, err = e.Create(ctx, cfg, engine.CreateOptions{Pull: o.pull, Progress: s.progress(o.quiet), Quiet: o.quiet})
+	c, err = e.Create(ctx, cfg, engine.CreateOptions{Pull: o.pull, Progress: s.progress(o.quiet), Quiet: o.quiet, Run: run})
 	if file == nil {
 		return c, err
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close(), os.Remove(o.cidfile))
 	}
-	_, err = file.WriteString(c.ID())
-	return c, errors.Join(err, file.Close())
+	if _, err = file.WriteString(c.ID()); err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(o.cidfile), e.Remove(context.WithoutCancel(ctx), c, engine.RemoveOptions{Volumes: true}))
+	}
+	return c, nil
 }
 
 // openCidfile makes the file for a container's id before the container: it must not exist.

@@ -20,18 +20,23 @@ var imagesTable = format.Table{
 	Headers: map[string]string{
 		"ID": "IMAGE ID", "Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST",
 		"CreatedSince": "CREATED", "CreatedAt": "CREATED AT", "Size": "SIZE",
+		"Containers": "CONTAINERS", "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE",
 	},
 }
 
-// imageRow is one name of an image, or an image without one. The fields are in the order that --format json gives them in.
+// imageRow is one name of an image, or an image without one. The fields are in the order that --format json gives them in. What is
+// not counted here is "N/A", as in Docker.
 type imageRow struct {
+	Containers   string
 	CreatedAt    string
 	CreatedSince string
 	Digest       string
 	ID           string
 	Repository   string
+	SharedSize   string
 	Size         string
 	Tag          string
+	UniqueSize   string
 }
 
 type imagesOptions struct {
@@ -95,13 +100,16 @@ func (s *session) images(ctx context.Context, o imagesOptions) error {
 // rows are the lines for one image: one a tag, one for an image without.
 func (o imagesOptions) rows(img *storage.Image) []imageRow {
 	row := imageRow{
+		Containers:   "N/A",
 		CreatedAt:    format.Time(img.Created),
 		CreatedSince: "N/A",
 		Digest:       "<none>",
 		ID:           "sha256:" + img.ID,
 		Repository:   "<none>",
+		SharedSize:   "N/A",
 		Size:         format.Size(img.Size),
 		Tag:          "<none>",
+		UniqueSize:   "N/A",
 	}
 	if !img.Created.IsZero() {
 		row.CreatedSince = format.Ago(img.Created, time.Now())

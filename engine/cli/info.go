@@ -58,10 +58,14 @@ func (s *session) info() (*hostInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	v, err := s.version()
+	if err != nil {
+		return nil, err
+	}
 	return &hostInfo{
 		Info:       i,
 		Problems:   rootless.Problems(),
-		ClientInfo: clientInfo{Debug: s.global.debug, ClientVersion: e.Version().Client, Plugins: []string{}},
+		ClientInfo: clientInfo{Debug: s.global.debug, ClientVersion: v.Client, Plugins: []string{}},
 	}, nil
 }
 

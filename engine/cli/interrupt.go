@@ -5,26 +5,37 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends, so that what was begun can be cleared away. After that the
-// signals do again what they did before: a second one kills. done gives the signals back; it is called once.
+// impatience is how long after the first signal a second one is taken for the same: timeout(1) and shells signal a process and then its
+// group, and so may hit it twice.
+const impatience = 500 * time.Millisecond
+
+// interruptible gives a context that the first SIGINT or SIGTERM ends, so that what was begun can be cleared away. A little later the
+// signals do again what they did before: the next one kills. done gives the signals back; it is called once.
 func (s *session) interruptible(ctx context.Context) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	stopped := make(chan struct{})
+	finish, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
+		defer signal.Stop(signals)
 		select {
+		case <-finish:
+			return
 		case <-signals:
-		case <-ctx.Done():
+			cancel()
 		}
-		signal.Stop(signals)
-		cancel()
+		select {
+		case <-finish:
+		case <-time.After(impatience):
+		}
 	}()
 	return ctx, func() {
-		cancel()
+		close(finish)
 		<-stopped
+		cancel()
 	}
 }

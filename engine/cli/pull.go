@@ -51,7 +51,6 @@ func (s *session) pull(ctx context.Context, ref string, o storage.PullOptions) e
 	if !o.Quiet {
 		o.Progress = s.Out
 	}
-	o.AuthFile = s.authFile()
 	ctx, done := s.interruptible(ctx)
 	defer done()
 	if _, err := e.Store.Pull(ctx, ref, o); err != nil {

@@ -48,14 +48,11 @@ func (s *session) run(ctx context.Context, o *containerOptions, args []string) e
 	if err != nil {
 		return runError(err)
 	}
-	interruptible, done := s.interruptible(ctx)
+	ctx, done := s.interruptible(ctx)
 	defer done()
-	c, err := s.createContainer(interruptible, o, cfg)
+	c, err := s.createContainer(ctx, o, cfg, true)
 	if err != nil {
 		return runError(err)
-	}
-	if interruptible.Err() != nil { // the signal came when the container was ready
-		return errors.Join(context.Canceled, e.Remove(ctx, c, engine.RemoveOptions{Volumes: true}))
 	}
 	code, err := e.Start(ctx, c, engine.StartOptions{
 		Streams:    s.Streams,

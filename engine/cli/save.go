@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -58,6 +59,9 @@ func writeWhole(name string, write func(io.Writer) error) error {
 		return errors.Join(write(f), f.Close())
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".hoy-")
+	if wrong := new(fs.PathError); errors.As(err, &wrong) {
+		wrong.Path = name // the name that the user knows
+	}
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func newSession(arg0 string) *session {
 func (s *session) globalFlags() []*flags.Flag {
 	g := &s.global
 	return []*flags.Flag{
-		flags.String(&g.config, "config", "Location of client config files: config.json there holds the credentials").From("dir"),
+		flags.String(&g.config, "config", "Location of client config files: config.json there holds the credentials (default: DOCKER_CONFIG, else ~/.docker)").From("dir"),
 		flags.Bool(&g.debug, "debug,D", "Enable debug mode"),
 		flags.String(&g.logLevel, "log-level,l", `Set the logging level ("debug", "info", "warn", "error", "fatal")`).OneOf("debug", "info", "warn", "error", "fatal"),
 		flags.String(&g.root, "root", "Directory of images, containers and volumes (default: HOY_ROOT, else the user's)").From("dir"),
@@ -53,8 +53,7 @@ func (s *session) globalFlags() []*flags.Flag {
 // before runs when the global flags are known, and before the command.
 func (s *session) before() error {
 	if s.global.versionWanted {
-		s.printShortVersion()
-		return errDone
+		return s.printShortVersion()
 	}
 	level, err := logrus.ParseLevel(s.global.logLevel)
 	if err != nil {
@@ -65,6 +64,9 @@ func (s *session) before() error {
 	}
 	logrus.SetOutput(s.Err)
 	logrus.SetLevel(level)
+	if s.global.config != "" {
+		return os.Setenv("DOCKER_CONFIG", s.global.config) // where the registry's library looks
+	}
 	return nil
 }
 
@@ -82,14 +84,6 @@ func (s *session) open() (*engine.Engine, error) {
 	})
 	s.engine = e
 	return e, err
-}
-
-// authFile is the file with the credentials that --config names, or "" for the usual places.
-func (s *session) authFile() string {
-	if s.global.config == "" {
-		return ""
-	}
-	return filepath.Join(s.global.config, "config.json")
 }
 
 // print writes a line to the standard output.

@@ -1,15 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/engine/cli/format"
 )
+
+// buildVersion is what `git describe` said where this program was built; the linker sets it (see the Makefile).
+var buildVersion string
 
 func versionCommand(s *session) *command {
 	var text string
@@ -18,16 +21,29 @@ func versionCommand(s *session) *command {
 		short: "Show the hoy version information",
 		flags: []*flags.Flag{objectFormatFlag(&text)},
 		run: func(context.Context, []string) error {
-			e, err := s.open()
+			if text != "" {
+				return s.printValue(text, func() (any, error) { return s.version() })
+			}
+			v, err := s.version()
 			if err != nil {
 				return err
 			}
-			if text == "" {
-				return s.printVersion(e.Version())
-			}
-			return s.printValue(text, func() (any, error) { return e.Version(), nil })
+			return s.printVersion(v)
 		},
 	}
+}
+
+// version is the engine's, with the commit that the build recorded.
+func (s *session) version() (*engine.Version, error) {
+	e, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	v := e.Version()
+	v.Client.GitCommit = cmp.Or(v.Client.GitCommit, buildVersion, "unknown")
+	v.Client.BuildTime = cmp.Or(v.Client.BuildTime, "unknown")
+	v.Server.GitCommit, v.Server.BuildTime = v.Client.GitCommit, v.Client.BuildTime
+	return v, nil
 }
 
 // printVersion is Docker's layout, without a template: this command shows how quickly hoy starts.
@@ -51,16 +67,15 @@ func spaced(s string) string {
 
 // printShortVersion is `hoy --version`. Called as docker it has Docker's form, which scripts take apart.
 func (s *session) printShortVersion() error {
-	e, err := s.open()
+	v, err := s.version()
 	if err != nil {
 		return err
 	}
-	v := e.Version().Client
-	name := strings.ToUpper(s.name[:1]) + s.name[1:]
-	if s.name == "hoy" {
-		name = s.name
+	name := s.name
+	if name == "docker" {
+		name = "Docker"
 	}
-	fmt.Fprintf(s.Out, "%s version %s, build %s\n", name, v.Version, v.GitCommit)
+	fmt.Fprintf(s.Out, "%s version %s, build %s\n", name, v.Client.Version, v.Client.GitCommit)
 	return errDone
 }
 
@@ -78,7 +93,7 @@ func (s *session) printValue(text string, get func() (any, error)) error {
 		return err
 	}
 	if err := tmpl.Execute(s.Out, v); err != nil {
-		return fmt.Errorf("template: %w", err)
+		return err
 	}
 	s.print()
 	return nil

@@ -67,16 +67,20 @@ var volumesTable = format.Table{
 	Raw:     "name: {{.Name}}\ndriver: {{.Driver}}\n",
 	Headers: map[string]string{
 		"Name": "VOLUME NAME", "Driver": "DRIVER", "Scope": "SCOPE", "Mountpoint": "MOUNTPOINT", "Labels": "LABELS",
+		"Links": "LINKS", "Size": "SIZE",
 	},
 }
 
-// volumeRow is a volume as `volume ls` shows it. The fields are in the order that --format json gives them in.
+// volumeRow is a volume as `volume ls` shows it. The fields are in the order that --format json gives them in. What is not counted
+// here is "N/A", as in Docker.
 type volumeRow struct {
 	Driver     string
 	Labels     string
+	Links      string
 	Mountpoint string
 	Name       string
 	Scope      string
+	Size       string
 
 	labels map[string]string
 }
@@ -120,7 +124,9 @@ func (s *session) volumes(o volumesOptions) error {
 	slices.SortFunc(list, func(a, b *storage.Volume) int { return cmp.Compare(a.Name, b.Name) })
 	rows := make([]volumeRow, len(list))
 	for i, v := range list {
-		rows[i] = volumeRow{Driver: "local", Labels: joinLabels(v.Labels), Mountpoint: v.Path, Name: v.Name, Scope: "local", labels: v.Labels}
+		rows[i] = volumeRow{
+			Driver: "local", Labels: joinLabels(v.Labels), Links: "N/A", Mountpoint: v.Path, Name: v.Name, Scope: "local", Size: "N/A", labels: v.Labels,
+		}
 	}
 	return format.Write(s.Out, volumesTable, volumesTable.Template(o.format, o.quiet), rows)
 }
