@@ -13,6 +13,8 @@ import (
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/child/reaper"
+	"codeberg.org/hoy/hoy/oci/nsenter"
 )
 
 func init() {
@@ -20,8 +22,12 @@ func init() {
 		return
 	}
 	switch path.Base(os.Args[0]) {
-	case "hoy-child":
+	case child.Role:
 		child.Main()
+	case nsenter.Role:
+		nsenter.Main()
+	case reaper.Role:
+		reaper.Main()
 	case monitor.Role:
 		monitor.Main()
 	case rootless.InnerRole:

@@ -1,6 +1,9 @@
 package child
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // StepError says which step failed, on what, and why. It travels from the child to the parent as JSON.
 type StepError struct {
@@ -33,16 +36,54 @@ func (e *StepError) Unwrap() error {
 	return e.Errno
 }
 
-// ExitCode is Docker's: 127 for a command that is not there, 126 for one that cannot be run, 125 for every other step.
+// ExitCode is Docker's: 127 for a command or working directory that is not there, 126 for one that cannot be used, 125 for every other step.
 func (e *StepError) ExitCode() int {
-	if e.Step != "exec" {
+	switch {
+	case e.Step != StepExec && e.Step != StepCwd:
 		return 125
-	}
-	switch e.Errno {
-	case syscall.ENOENT, syscall.ENOTDIR:
+	case e.Errno == 0, e.Errno == syscall.ENOENT, e.Errno == syscall.ENOTDIR:
 		return 127
-	case 0:
-		return 127 // not found in $PATH
 	}
 	return 126
+}
+
+// The steps whose failures are the command's own, not the engine's.
+const (
+	StepExec = "exec"
+	StepCwd  = "cwd"
+)
+
+// at says what an error is about. nil stays nil.
+func at(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := AsStep("", err)
+	if e.Path == "" {
+		e.Path = path
+	}
+	return e
+}
+
+// because is at with more to say than the error itself does.
+func because(path, text string, err error) error {
+	e := AsStep("", at(path, err))
+	e.Text = text
+	return e
+}
+
+// AsStep makes any error one of the step's.
+func AsStep(step string, err error) *StepError {
+	var e *StepError
+	if errors.As(err, &e) {
+		c := *e
+		if c.Step == "" {
+			c.Step = step
+		}
+		return &c
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return &StepError{Step: step, Errno: errno}
+	}
+	return &StepError{Step: step, Text: err.Error()}
 }

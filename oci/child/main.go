@@ -1,4 +1,148 @@
 package child
 
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"codeberg.org/hoy/hoy/oci/child/wire"
+	"codeberg.org/hoy/hoy/oci/inroot"
+	"golang.org/x/sys/unix"
+)
+
+// Role is the argv[0] that a child is started with.
+const Role = "hoy-child"
+
+// SocketFD is the descriptor of a child's end of the conversation with its parent (package wire). Descriptors 0, 1 and 2 are the
+// container's; the plan's KeepFDs follow from 4 on (MoveKept).
+const SocketFD = 3
+
+// Start is the first message of the parent: the plan, and what holds for this start of it only.
+type Start struct {
+	Plan           *Plan `json:"plan"`
+	KillWithParent bool  `json:"killWithParent,omitempty"`
+}
+
+// birth is a container while it is being born: the plan, and what the steps hand to those after them.
+type birth struct {
+	Start
+	plan *Plan
+	conn wire.Conn
+
+	userns  bool        // in a user namespace other than the host's first
+	proc    int         // /proc: the host's, then the container's own
+	rootfs  mounted     // the new root, before it is "/"
+	root    inroot.Root // the same once it is "/"
+	mounts  []mounted   // what Plan.Mounts mounts, in the same order
+	devices []int       // the host's device nodes as detached binds, in the order of Plan.Devices; nil when they are made by mknod
+	self    int         // the sealed executable, for Plan.Init; else -1
+	tty     int         // the terminal, with Plan.Terminal; else -1
+
+	ids  IDs
+	home string
+}
+
+// step is one line of the table below.
+type step struct {
+	name string
+	run  func(*birth) error
+}
+
+// steps is how a container is born. The order is the security argument:
+// everything of the host is opened first; then the process moves into the new root and the host's mounts are gone, so that no later
+// step can be led to them; privileges are dropped last. Each function says what must have happened before it.
+var steps = []step{
+	{"session", startSession},
+	{"namespaces", joinNamespaces},
+	{"propagation", setPropagation},
+	{"sources", openSources},
+	{"rootfs", makeRootfs},
+	{"pivot_root", pivotRoot},
+	{"mounts", mountAll},
+	{"devices", makeDevices},
+	{"console", makeConsole},
+	{"workdir", makeWorkdir},
+	{"network", raiseLoopback},
+	{"hostname", setHostname},
+	{"sysctl", setSysctls},
+	{"masks", maskPaths},
+	{"readonly", protectPaths},
+	{"user", resolveUser},
+	{"ready", awaitGo},
+	{"exec", becomeProcess},
+}
+
 // Main is the role "hoy-child": it reads its Plan from its parent, takes the steps and becomes the container's process. It never returns.
-func Main() {}
+func Main() {
+	// Namespaces, credentials, no_new_privs and seccomp belong to a thread. All steps are taken by this one, and it is the one that calls
+	// execve, which ends all others.
+	runtime.LockOSThread()
+	debug.SetGCPercent(-1) // a child lives for milliseconds
+	b := &birth{conn: wire.Conn{FD: SocketFD}, self: -1, tty: -1}
+	b.fail(b.live())
+	os.Exit(1)
+}
+
+// live takes the steps. It returns only when one has failed.
+func (b *birth) live() (failed *StepError) {
+	name := "plan"
+	defer func() {
+		if r := recover(); r != nil {
+			failed = &StepError{Step: name, Text: fmt.Sprintf("internal error: %v", r)}
+		}
+	}()
+	if err := b.readPlan(); err != nil {
+		return AsStep(name, err)
+	}
+	for _, s := range steps {
+		name = s.name
+		if err := s.run(b); err != nil {
+			return AsStep(name, err)
+		}
+	}
+	return &StepError{Step: name, Text: "the command was not executed"}
+}
+
+func (b *birth) readPlan() error {
+	unix.CloseOnExec(SocketFD)
+	kind, data, _, err := b.conn.Recv()
+	if err != nil {
+		return err
+	}
+	if kind != wire.Plan {
+		return fmt.Errorf("unexpected message %q", kind)
+	}
+	if err := json.Unmarshal(data, &b.Start); err != nil {
+		return err
+	}
+	if b.plan = b.Start.Plan; b.plan == nil || len(b.plan.Args) == 0 {
+		return errors.New("no command")
+	}
+	return nil
+}
+
+// fail tells the parent. When the parent is gone there is nobody to tell.
+func (b *birth) fail(e *StepError) {
+	if data, err := json.Marshal(e); err == nil {
+		_ = b.conn.Send(wire.Failed, data)
+	}
+}
+
+// awaitGo says that the container is complete, and waits until the parent has done its own part (addresses, records).
+// Everything that can fail because of the container's configuration comes before it.
+func awaitGo(b *birth) error {
+	if err := b.conn.Send(wire.Ready, nil); err != nil {
+		return err
+	}
+	kind, _, _, err := b.conn.Recv()
+	if err != nil {
+		os.Exit(1) // the parent is gone
+	}
+	if kind != wire.Go {
+		return fmt.Errorf("unexpected message %q", kind)
+	}
+	return nil
+}

@@ -42,7 +42,7 @@ type Plan struct {
 	Init bool     `json:"init,omitempty"` // stay as process 1: reap, forward signals
 	Args []string `json:"args"`           // Args[0] is looked up in the PATH of Env
 	Env  []string `json:"env,omitempty"`  // HOME is added from the passwd entry where it is missing
-	// Cwd is made when it does not exist (Docker does), owned by the user when CwdOwned.
+	// Cwd is made when it does not exist, owned by the container's root (Docker does).
 	Cwd      string  `json:"cwd,omitempty"`
 	Umask    *uint32 `json:"umask,omitempty"`
 	Keyring  string  `json:"keyring,omitempty"`  // name of a new session keyring; "" keeps none
@@ -68,18 +68,21 @@ type Rootfs struct {
 
 // Mount is one mount in the container. The target is opened in-root, so a symbolic link of the image's cannot lead out.
 type Mount struct {
-	Type   string  `json:"type,omitempty"` // "bind", or a file system: "proc", "tmpfs", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2"
-	Source string  `json:"source,omitempty"`
-	Target string  `json:"target"`
-	Flags  uintptr `json:"flags,omitempty"` // MOUNT_ATTR_* of mount_setattr(2): RDONLY, NOSUID, NODEV, NOEXEC …
-	Clear  uintptr `json:"clear,omitempty"` // MOUNT_ATTR_* that are taken away
+	Type   string `json:"type,omitempty"` // "bind", or a file system: "proc", "tmpfs", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2"
+	Source string `json:"source,omitempty"`
+	// Subpath is a path below Source that is mounted in its place, opened in-root: links in Source cannot lead out of it.
+	Subpath string  `json:"subpath,omitempty"`
+	Target  string  `json:"target"`
+	Flags   uintptr `json:"flags,omitempty"` // MOUNT_ATTR_* of mount_setattr(2): RDONLY, NOSUID, NODEV, NOEXEC …
+	Clear   uintptr `json:"clear,omitempty"` // MOUNT_ATTR_* that are taken away
 	// Recursive binds what is mounted below the source as well, and Flags and Clear hold for all of it, unless TopOnly.
 	Recursive   bool    `json:"recursive,omitempty"`
 	TopOnly     bool    `json:"topOnly,omitempty"`
 	Propagation uintptr `json:"propagation,omitempty"` // MS_SHARED, MS_SLAVE, MS_PRIVATE, with MS_REC
 	Data        string  `json:"data,omitempty"`        // file system options, comma separated
 	// CopyUp fills an empty bind source from what the image has at Target, ownership and mode included, before it is mounted
-	// (Docker: the first use of a volume). The source's first use is serialised by a lock beside it.
+	// (Docker: the first use of a volume). The source's first use is serialised by a file "copyup" beside it, which also
+	// remembers that it was filled, so that one that was emptied later stays empty.
 	CopyUp   bool `json:"copyUp,omitempty"`
 	Optional bool `json:"optional,omitempty"` // a failure is not an error (mqueue, cgroup, sysfs in a nested user namespace)
 	File     bool `json:"file,omitempty"`     // the target is a file, made empty where it is missing

@@ -4,8 +4,14 @@
 package runtime
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
+
+	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/child/wire"
+	"golang.org/x/sys/unix"
 )
 
 // StartOptions says what a new process gets from its parent.
@@ -27,12 +33,92 @@ type Process struct {
 	Pidfd     *os.File // nil where the kernel has none (before 5.3)
 	Console   *os.File // the pseudo-terminal's master with Terminal, else nil; the caller closes it
 
-	control *os.File      // the socket to the child, nil after Go
+	conn    wire.Conn     // to the child; FD is -1 after Go
 	release chan struct{} // closed when the thread that the child's PDEATHSIG hangs on may end; nil without one
 }
+
+// StepError is the failure of one step of a container's birth or of an exec. Its text is "step: path: reason".
+type StepError = child.StepError
 
 // ExitStatus is how a process ended.
 type ExitStatus struct {
 	Code   int            // the exit code, or 128 + the signal's number
 	Signal syscall.Signal // 0 when the process exited by itself
+}
+
+// Go lets the container's command run. It returns once the command was executed; a *StepError means that it was not
+// (a late step failed, or there is no such command), and then the process has already been reaped. After Exec it does nothing.
+func (p *Process) Go() error {
+	if p.conn.FD < 0 {
+		return nil
+	}
+	defer p.hangUp()
+	if err := p.conn.Send(wire.Go, nil); err != nil && !errors.Is(err, unix.EPIPE) {
+		p.Kill()
+		return fmt.Errorf("let the container run: %w", err)
+	}
+	err := p.listen()
+	if err == errHungUp { // by execve, or by the child's death, which Wait tells
+		return nil
+	}
+	p.Kill()
+	return err
+}
+
+// Wait waits until the process ends and reaps it. It is called once.
+func (p *Process) Wait() (ExitStatus, error) {
+	defer p.close()
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(p.Pid, &ws, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return ExitStatus{}, fmt.Errorf("wait for process %d: %w", p.Pid, err)
+		}
+		if ws.Signaled() {
+			return ExitStatus{128 + int(ws.Signal()), ws.Signal()}, nil
+		}
+		return ExitStatus{Code: ws.ExitStatus()}, nil
+	}
+}
+
+// Kill ends the process, whatever it does, and reaps it. It is for a process that Wait is not called on.
+func (p *Process) Kill() {
+	_ = p.Signal(syscall.SIGKILL)
+	_, _ = p.Wait()
+}
+
+// discard ends a process that never came to run its command.
+func (p *Process) discard() {
+	if p.Console != nil {
+		p.Console.Close()
+		p.Console = nil
+	}
+	if p.Pid == 0 {
+		p.close()
+		return
+	}
+	p.Kill()
+}
+
+// hangUp ends the conversation with the child.
+func (p *Process) hangUp() {
+	if p.conn.FD >= 0 {
+		p.conn.Close()
+		p.conn.FD = -1
+	}
+}
+
+// close lets go of all that is held for a process that has been reaped.
+func (p *Process) close() {
+	p.hangUp()
+	if p.Pidfd != nil {
+		p.Pidfd.Close()
+	}
+	if p.release != nil {
+		close(p.release)
+		p.release = nil
+	}
 }

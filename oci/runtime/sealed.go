@@ -1,8 +1,189 @@
 package runtime
 
-import "os"
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"codeberg.org/hoy/hoy/oci/nsenter/raw"
+	"golang.org/x/sys/unix"
+)
+
+const selfExe = "/proc/self/exe"
 
 // SealedSelf gives hoy's own executable as a file that nobody can write, not even root of the host through /proc/PID/exe
 // (CVE-2019-5736): a detached read-only overlay over its directory or, where that cannot be mounted, a sealed copy in memory.
 // The caller closes it; it is executed as /proc/self/fd/N.
-func SealedSelf() (*os.File, error) { return nil, errNotBuilt }
+func SealedSelf() (*os.File, error) {
+	path, err := os.Readlink(selfExe)
+	if err != nil {
+		return nil, err
+	}
+	mount := sealHere
+	if !mayMount() {
+		mount = sealElsewhere
+	}
+	for _, second := range secondLayers {
+		if f, err := openSealed(mount, path, second); err == nil {
+			return f, nil
+		}
+	}
+	return sealedInMemory()
+}
+
+// secondLayers are directories that an overlay can take as its second layer, which it must have. Nothing is ever looked up in it:
+// the executable is in the first.
+var secondLayers = []string{"/sys", "/dev"}
+
+// openSealed opens the executable in an overlay that has its directory as a lower layer and no upper. Unlike a read-only bind mount, an
+// overlay cannot be taken off its files, and has no inode of theirs. The mount is attached nowhere and goes with its last
+// user; its pages are those of the file itself, so it costs no memory.
+func openSealed(mount func(dir, name, second string) (int, error), path, second string) (*os.File, error) {
+	dir, name := filepath.Split(path)
+	fd, err := mount(filepath.Clean(dir), name, second)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameAsSelf(fd); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// mayMount says whether this process has CAP_SYS_ADMIN. An ordinary user outside of a user namespace of his own has not.
+func mayMount() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
+}
+
+const sealAttrs = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+
+// sealHere mounts the overlay in our own mount namespace, and opens the file name in it.
+func sealHere(dir, name, second string) (int, error) {
+	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fs)
+	if err := setLayers(fs, dir, second); err != nil {
+		return -1, err
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, err
+	}
+	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, sealAttrs)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(mount)
+	return unix.Openat(mount, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// setLayers names the layers one by one, or in one string for kernels before 6.7, when they can be: it has 255 bytes and its own signs.
+func setLayers(fs int, layers ...string) error {
+	for i, l := range layers {
+		err := unix.FsconfigSetString(fs, "lowerdir+", l)
+		if err == unix.EINVAL && i == 0 {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if i == len(layers)-1 {
+			return nil
+		}
+	}
+	all := strings.Join(layers, ":")
+	if strings.Count(all, ":") != len(layers)-1 || strings.ContainsAny(all, `\,`) {
+		return unix.EINVAL
+	}
+	return unix.FsconfigSetString(fs, "lowerdir", all)
+}
+
+// sealElsewhere does the same in a user namespace that lives for the time of it, because an ordinary user may mount in one of his own only. A
+// forked child enters it and makes the calls; the descriptors are ours too (CLONE_FILES).
+func sealElsewhere(dir, name, second string) (int, error) {
+	var s raw.Script
+	fs := s.Report(unix.SYS_FSOPEN, s.String("overlay"), unix.FSOPEN_CLOEXEC)
+	for _, layer := range []string{dir, second} {
+		s.Call(unix.SYS_FSCONFIG, 0, unix.FSCONFIG_SET_STRING, s.String("lowerdir+"), s.String(layer), 0)
+		s.Use(0, fs)
+	}
+	s.Call(unix.SYS_FSCONFIG, 0, unix.FSCONFIG_CMD_CREATE, 0, 0, 0)
+	s.Use(0, fs)
+	mount := s.Report(unix.SYS_FSMOUNT, 0, unix.FSMOUNT_CLOEXEC, sealAttrs)
+	s.Use(0, fs)
+	s.Report(unix.SYS_OPENAT, 0, s.String(name), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	s.Use(0, mount)
+
+	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_FILES)
+	if err != nil {
+		return -1, err
+	}
+	out, err := f.Wait()
+	_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
+	for i, fd := range out.Results {
+		if i < 2 {
+			unix.Close(int(fd))
+		}
+	}
+	if err == nil && out.Failure != nil {
+		err = out.Failure.Errno
+	}
+	if err != nil {
+		return -1, err
+	}
+	return int(out.Results[2]), nil
+}
+
+// sameAsSelf says whether fd is the program that runs: the file at its path may have been replaced since.
+func sameAsSelf(fd int) error {
+	var own, sealed unix.Stat_t
+	if err := unix.Stat(selfExe, &own); err != nil {
+		return err
+	}
+	if err := unix.Fstat(fd, &sealed); err != nil {
+		return err
+	}
+	if own.Size != sealed.Size || own.Mtim != sealed.Mtim || own.Ctim != sealed.Ctim {
+		return fmt.Errorf("%s was replaced: %w", selfExe, unix.ESTALE)
+	}
+	return nil
+}
+
+// sealedInMemory copies the executable into a file in memory that nobody can change any more.
+func sealedInMemory() (*os.File, error) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("hoy", flags|unix.MFD_EXEC)
+	if err == unix.EINVAL { // before Linux 6.3
+		fd, err = unix.MemfdCreate("hoy", flags)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memfd: %w", err)
+	}
+	copied := os.NewFile(uintptr(fd), "memfd")
+	if err := fillAndSeal(copied); err != nil {
+		copied.Close()
+		return nil, fmt.Errorf("copy %s: %w", selfExe, err)
+	}
+	return copied, nil
+}
+
+func fillAndSeal(to *os.File) error {
+	from, err := os.Open(selfExe)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if _, err := io.Copy(to, from); err != nil {
+		return err
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	_, err = unix.FcntlInt(to.Fd(), unix.F_ADD_SEALS, seals)
+	return err
+}

@@ -28,13 +28,25 @@ type Forked struct {
 	pipe   int
 }
 
+// ReportTo gives the descriptor that the child will report to, for calls that must leave it open: it is closed on exec.
+func (s *Script) ReportTo() (int, error) {
+	if s.pipe == nil {
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			return -1, fmt.Errorf("pipe: %w", err)
+		}
+		s.pipe = &p
+	}
+	return s.pipe[1], nil
+}
+
 // Start forks with the clone(2) flags and plays the script in the child, which exits when the script ends without an execve:
 // with 0 at its end, 1 after a failure. CLONE_VM must not be among the flags: the child is a copy of this process with one thread.
 func (s *Script) Start(flags uintptr) (*Forked, error) {
-	p := [2]int{}
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("pipe: %w", err)
+	if _, err := s.ReportTo(); err != nil {
+		return nil, err
 	}
+	p := *s.pipe
 	rep := &reporter{fd: p[1], rec: new(record)}
 
 	syscall.ForkLock.Lock()

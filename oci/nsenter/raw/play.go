@@ -52,14 +52,13 @@ type reporter struct {
 //go:nosplit
 //go:nocheckptr
 func play(calls []call, rep *reporter) int {
-	var missing syscall.Errno = syscall.ENOENT
 	for i := 0; i < len(calls); i++ {
 		c := &calls[i]
 		if c.onlyIf != 0 && calls[c.onlyIf-1].errno == 0 {
 			continue
 		}
 		if c.kind == giveUp {
-			c.errno = missing
+			c.errno = syscall.ENOENT
 			return i
 		}
 		for k := 0; k < len(c.args); k++ {

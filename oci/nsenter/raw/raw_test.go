@@ -37,7 +37,7 @@ func run(t *testing.T, s *Script, flags uintptr) (Outcome, int) {
 }
 
 func TestStart(t *testing.T) {
-	sh := func(s *Script, code string) { s.Exec([]string{"/bin/sh"}, []string{"sh", "-c", code}, nil) }
+	sh := func(s *Script, code string) { s.Exec("/bin/sh", []string{"sh", "-c", code}, nil) }
 	tests := []struct {
 		name  string
 		build func(s *Script)
@@ -53,10 +53,10 @@ func TestStart(t *testing.T) {
 		{"passed over", func(s *Script) { s.MayFail(syscall.SYS_CHDIR, s.String("/nowhere")) }, 0, "", 0},
 		{"exec", func(s *Script) { sh(s, "exit 42") }, 0, "", 42},
 		{"searched", func(s *Script) {
-			s.Exec([]string{"/nowhere/sh", "/etc/passwd/sh", "/bin/sh"}, []string{"sh", "-c", "exit 7"}, nil)
+			s.Search([]string{"/nowhere/sh", "/etc/passwd/sh", "/bin/sh"}, []string{"sh", "-c", "exit 7"}, nil)
 		}, 0, "", 7},
-		{"nowhere", func(s *Script) { s.Exec([]string{"/nowhere/sh", "/etc"}, []string{"sh"}, nil) }, syscall.ENOENT, "", 1},
-		{"a directory", func(s *Script) { s.Exec([]string{"/etc"}, []string{"x"}, nil) }, syscall.EACCES, "", 1},
+		{"nowhere", func(s *Script) { s.Search([]string{"/nowhere/sh", "/etc"}, []string{"sh"}, nil) }, syscall.ENOENT, "", 1},
+		{"a directory", func(s *Script) { s.Exec("/etc", []string{"x"}, nil) }, syscall.EACCES, "", 1},
 		{"no fallback after success", func(s *Script) {
 			r := s.MayFail(syscall.SYS_CHDIR, s.String("/"))
 			s.Call(syscall.SYS_CHDIR, s.String("/nowhere"))
@@ -99,7 +99,7 @@ func TestResultsFlow(t *testing.T) {
 func TestForkTwice(t *testing.T) {
 	var s Script
 	s.Fork(syscall.CLONE_PARENT)
-	s.Exec([]string{"/bin/sh"}, []string{"sh", "-c", "exit 9"}, nil)
+	s.Exec("/bin/sh", []string{"sh", "-c", "exit 9"}, nil)
 	o, code := run(t, &s, 0)
 	if code != 0 || o.Failure != nil || len(o.Pids) != 1 {
 		t.Fatalf("exit code %d, outcome %+v", code, o)
@@ -154,7 +154,7 @@ func TestMany(t *testing.T) {
 	defer close(stop)
 	for range 200 {
 		var s Script
-		s.Exec([]string{"/bin/true"}, []string{"true"}, os.Environ())
+		s.Exec("/bin/true", []string{"true"}, os.Environ())
 		if o, code := run(t, &s, 0); code != 0 || o.Failure != nil {
 			t.Fatalf("exit code %d, %+v", code, o.Failure)
 		}

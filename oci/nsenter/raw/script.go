@@ -28,8 +28,8 @@ type kind uint8
 const (
 	mustWork kind = iota // a failure ends the script
 	mayFail              // a failure is passed over
-	search               // execve of one candidate: a missing one is passed over, and remembered
-	giveUp               // no call: ends the script with what the search remembered
+	search               // execve of one candidate: one that is not there, or not executable, is passed over
+	giveUp               // no call: ends the script with ENOENT, after a search
 	fork                 // a clone: the child goes on, the parent reports its pid and exits
 	report               // as mustWork, and the result is reported to who started the script
 	alive                // a look at a socket: at its end nobody waits for us any more, and the process exits
@@ -54,6 +54,7 @@ type Script struct {
 	calls  []call
 	labels []Label
 	keep   []any // what the arguments point to
+	pipe   *[2]int
 }
 
 // Result names the result of a call for the calls after it.
@@ -116,14 +117,26 @@ func (s *Script) CheckCwd() {
 	s.calls[len(s.calls)-1].check = &b[0]
 }
 
-// Exec adds an execve(2) of the first candidate that is there; when none is, the script fails with ENOENT. A single candidate
-// is a path that is taken as it is, and fails with what execve says.
-func (s *Script) Exec(candidates, argv, envv []string) {
-	av, ev := s.vector(argv), s.vector(envv)
-	if len(candidates) == 1 {
-		s.Call(syscall.SYS_EXECVE, s.String(candidates[0]), av, ev)
-		return
+// ResetSignals gives every signal its default disposition and unblocks all: ignored and blocked ones outlive execve(2), and hoy may have
+// been started by nohup(1) or by a supervisor that blocks some.
+func (s *Script) ResetSignals() {
+	const sigsetSize = 8
+	zero := s.Longs(0, 0, 0, 0, 0) // a struct sigaction with SIG_DFL, and an empty set
+	for sig := uintptr(1); sig <= 64; sig++ {
+		s.MayFail(syscall.SYS_RT_SIGACTION, sig, zero, 0, sigsetSize)
 	}
+	const setMask = 2
+	s.Call(syscall.SYS_RT_SIGPROCMASK, setMask, zero, 0, sigsetSize)
+}
+
+// Exec adds an execve(2) of path, taken as it is.
+func (s *Script) Exec(path string, argv, envv []string) {
+	s.Call(syscall.SYS_EXECVE, s.String(path), s.vector(argv), s.vector(envv))
+}
+
+// Search adds an execve(2) of the first candidate that can be executed; when there is none, the script fails with ENOENT.
+func (s *Script) Search(candidates, argv, envv []string) {
+	av, ev := s.vector(argv), s.vector(envv)
 	for _, c := range candidates {
 		s.add(search, syscall.SYS_EXECVE, []uintptr{s.String(c), av, ev})
 	}

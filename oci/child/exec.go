@@ -1,0 +1,74 @@
+package child
+
+import (
+	"codeberg.org/hoy/hoy/oci/nsenter/raw"
+	"golang.org/x/sys/unix"
+)
+
+// becomeProcess is the end: privileges are dropped and the command is executed, by system calls alone.
+// It comes when the parent has said go. It returns only a failure.
+func becomeProcess(b *birth) error {
+	if err := MoveKept(b.plan.KeepFDs, &b.conn.FD); err != nil {
+		return err
+	}
+	l := &Last{
+		IDs: b.ids, Home: b.home, Caps: b.plan.Caps, Rlimits: b.plan.Rlimits, Umask: b.plan.Umask, Cwd: b.plan.Cwd,
+		NoNewPrivileges: b.plan.NoNewPrivileges, Seccomp: b.plan.Seccomp, SeccompFlags: b.plan.SeccompFlags,
+		Args: b.plan.Args, Env: b.plan.Env, KeepFDs: b.plan.KeepFDs, Keep: []int{b.conn.FD},
+		KillWithParent: b.KillWithParent, ParentSocket: b.conn.FD,
+	}
+	denied, err := SetgroupsDenied(b.proc, "self")
+	if err != nil {
+		return err
+	}
+	l.NoGroups = denied
+	b.giveStdio()
+	var s raw.Script
+	if err := b.script(l, &s); err != nil {
+		return err
+	}
+	f := s.Here()
+	if f == nil {
+		return nil
+	}
+	return Explain(f, b.plan.Args[0], b.plan.Env, unix.Stat)
+}
+
+func (b *birth) script(l *Last, s *raw.Script) error {
+	if b.plan.Init {
+		return b.initScript(l, s)
+	}
+	l.Drop(s)
+	l.Execute(s)
+	return nil
+}
+
+// giveStdio makes the container's user the owner of its terminal and of FIFOs and pipes on 0, 1 and 2, so that it can open /dev/stdout once
+// more. Files and devices stay their owner's; where an id is not mapped nothing changes (runc does the same).
+func (b *birth) giveStdio() {
+	for fd := range 3 {
+		st, err := fstat(fd)
+		if err != nil || st.Uid == b.ids.UID {
+			continue
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFIFO || fd == b.tty || b.tty >= 0 {
+			_ = unix.Fchown(fd, int(b.ids.UID), -1)
+		}
+	}
+}
+
+// SetgroupsDenied says whether the process pid ("self" or a number in proc) is in a user namespace with one id only, where nobody may have
+// supplementary groups (user_namespaces(7)).
+func SetgroupsDenied(proc int, pid string) (bool, error) {
+	fd, err := unix.Openat(proc, pid+"/setgroups", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT { // no user namespaces in this kernel
+		return false, nil
+	}
+	if err != nil {
+		return false, at("setgroups", err)
+	}
+	defer unix.Close(fd)
+	var buf [8]byte
+	n, err := unix.Read(fd, buf[:])
+	return n > 0 && buf[0] == 'd', at("setgroups", err)
+}

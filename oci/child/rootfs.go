@@ -1,0 +1,209 @@
+package child
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLayers is how many lower directories the kernel's overlay takes (OVL_MAX_STACK).
+const maxLayers = 500
+
+// makeRootfs makes the container's root as a detached mount. It is made in the container's mount namespace, after propagation was cut: a
+// crash at any moment leaves no mount on the host.
+func makeRootfs(b *birth) (err error) {
+	r := b.plan.Rootfs
+	switch {
+	case len(r.Lower) == 0:
+		b.rootfs, err = bindRoot(r.Bind, 0)
+	case len(r.Lower) > maxLayers:
+		return fmt.Errorf("the image has %d layers; the kernel mounts %d at most", len(r.Lower), maxLayers)
+	case len(r.Lower) == 1 && r.Upper == "": // an overlay needs two directories
+		b.rootfs, err = bindRoot(r.Lower[0], unix.MOUNT_ATTR_RDONLY)
+	default:
+		b.rootfs, err = overlay(r, b.userns)
+	}
+	return err
+}
+
+func bindRoot(dir string, attrs uint64) (mounted, error) {
+	m, err := openTree(unix.AT_FDCWD, dir, true)
+	if err != nil {
+		return m, at(dir, err)
+	}
+	if !m.dir {
+		return m, at(dir, unix.ENOTDIR)
+	}
+	if attrs != 0 {
+		err = setAttrs(m.fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attrs})
+	}
+	return m, at(dir, err)
+}
+
+// overlay mounts the layers under the upper directory.
+func overlay(r Rootfs, userns bool) (mounted, error) {
+	if r.Volatile && r.Upper != "" {
+		forgetVolatile(r.Work)
+	}
+	o := overlayOptions(r, userns)
+	m, err := overlayByLayers(r, o)
+	if refused(err, "lowerdir+") { // not known before Linux 6.7
+		m, err = overlayByNumbers(r, o)
+	}
+	if e := AsStep("", err); err != nil && e.Text == "" {
+		return m, because("overlay", overlayHint(e.Errno), e)
+	}
+	return m, err
+}
+
+// overlayOptions are Docker's: a layer must mean the same on its own as it does here, so nothing may be recorded in it that points into other layers
+// (redirect_dir, metacopy), and an upper directory may come back under other layers (index).
+func overlayOptions(r Rootfs, userns bool) []option {
+	o := []option{{"index", "off"}}
+	if userns { // trusted.* attributes belong to the host's root; userxattr switches the other two off by itself
+		o = append(o, option{"userxattr", ""})
+	} else {
+		o = append(o, option{"metacopy", "off"}, option{"redirect_dir", "off"})
+	}
+	if r.Volatile && r.Upper != "" {
+		o = append(o, option{"volatile", ""})
+	}
+	return o
+}
+
+// overlayByLayers gives the kernel one layer after the other, of which there can be maxLayers. An option is at most 255 bytes long, so
+// longer paths are opened and named by their descriptor.
+func overlayByLayers(r Rootfs, options []option) (mounted, error) {
+	var paths shortPaths
+	defer paths.close()
+	var all []option
+	for _, l := range r.Lower {
+		all = append(all, option{"lowerdir+", paths.name(l)})
+	}
+	if r.Upper != "" {
+		all = append(all, option{"upperdir", paths.name(r.Upper)}, option{"workdir", paths.name(r.Work)})
+	}
+	if paths.err != nil {
+		return mounted{}, paths.err
+	}
+	return newMount("overlay", append(all, options...), 0)
+}
+
+// shortPaths names directories so that each fits into one mount option and holds no character that overlay takes apart.
+type shortPaths struct {
+	fds []int
+	err error
+}
+
+func (s *shortPaths) name(path string) string {
+	const longest = 255
+	if len(path) <= longest && !strings.ContainsAny(path, `\:,`) {
+		return path
+	}
+	return "/proc/self/fd/" + s.number(path)
+}
+
+// number opens a path and gives its descriptor's number.
+func (s *shortPaths) number(path string) string {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		if s.err == nil {
+			s.err = at(path, err)
+		}
+		return ""
+	}
+	s.fds = append(s.fds, fd)
+	return strconv.Itoa(fd)
+}
+
+func (s *shortPaths) close() {
+	for _, fd := range s.fds {
+		unix.Close(fd)
+	}
+}
+
+// overlayByNumbers mounts by mount(2), whose options fit into a page: in the directory /proc/self/fd the names of open layers are their
+// numbers, so that maxLayers of them fit. There the mount is attached at once, over the first layer: nobody but this namespace sees it.
+func overlayByNumbers(r Rootfs, options []option) (mounted, error) {
+	var paths shortPaths
+	defer paths.close()
+	lower := make([]string, len(r.Lower))
+	for i, l := range r.Lower {
+		lower[i] = paths.number(l)
+	}
+	data := []string{"lowerdir=" + strings.Join(lower, ":")}
+	if r.Upper != "" {
+		data = append(data, "upperdir="+paths.number(r.Upper), "workdir="+paths.number(r.Work))
+	}
+	for _, o := range options {
+		data = append(data, o.String())
+	}
+	if paths.err != nil {
+		return mounted{}, paths.err
+	}
+	if err := unix.Chdir("/proc/self/fd"); err != nil {
+		return mounted{}, at("/proc/self/fd", err)
+	}
+	if err := unix.Mount("overlay", r.Lower[0], "overlay", 0, strings.Join(data, ",")); err != nil {
+		return mounted{}, err
+	}
+	fd, err := unix.Open(r.Lower[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return mounted{fd: fd, dir: true, attached: true}, err
+}
+
+// forgetVolatile removes the mark that a volatile overlay leaves in its work directory. The kernel refuses to mount the same directories
+// again while it is there, because after a power cut they may be broken; what is mounted as volatile here does not outlive a boot.
+func forgetVolatile(work string) {
+	_ = unix.Rmdir(work + "/work/incompat/volatile")
+	_ = unix.Rmdir(work + "/work/incompat")
+}
+
+func overlayHint(errno syscall.Errno) string {
+	switch errno {
+	case unix.EPERM:
+		return "a user namespace needs Linux 5.11 or newer for it"
+	case unix.ENODEV:
+		return "the kernel has no overlay file system (modprobe overlay)"
+	case unix.EINVAL:
+		return "the file system below cannot carry an upper directory (it is an overlay itself, or has no user.* attributes)"
+	}
+	return ""
+}
+
+// pivotRoot makes the new root "/" and drops the host's mounts. It comes after everything of the host was opened, and before anything in
+// the container is touched: from here on no path, link or ".." of an image can lead to the host, because the host is not
+// there (CVE-2026-41579, CVE-2019-18837). The new root is mounted on the old, so that no directory of the host's is needed; the old one
+// ends up on top of it and is taken off (pivot_root(2), "pivot_root(".", ".")").
+func pivotRoot(b *birth) error {
+	if !b.rootfs.attached {
+		const flags = unix.MOVE_MOUNT_F_EMPTY_PATH
+		if err := unix.MoveMount(b.rootfs.fd, "", unix.AT_FDCWD, "/", flags); err != nil {
+			return at("/", err)
+		}
+	}
+	if err := unix.Fchdir(b.rootfs.fd); err != nil {
+		return at("/", err)
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		if err == unix.EINVAL {
+			return because("", "the host's root is the initial ramfs, which cannot be left", err)
+		}
+		return at("/", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return at("/", err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return at("/", err)
+	}
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return at("/", err)
+	}
+	unix.Close(b.rootfs.fd)
+	b.root = rootOf(fd)
+	return nil
+}

@@ -1,0 +1,133 @@
+package child
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// startSession leaves everything of the parent's that a process inherits. It is first: nothing of the container exists yet.
+//
+//   - A session of its own: a process that shares the caller's controlling terminal could type into the caller's shell
+//     with TIOCSTI (CVE-2017-5226).
+//   - PDEATHSIG, when the container is to die with its parent. It fires when the thread dies that made us, so the parent keeps that thread. A
+//     parent that died before this line has closed the socket, which the next look at it finds; so there is no ppid to
+//     compare, which in a new pid namespace is always 0.
+//   - oom_score_adj before dumpable, because undumpable processes' files in /proc belong to the host's root.
+//   - Not dumpable: nothing else in a joined pid namespace may look into a process that still has the host's privileges (CVE-2016-9962).
+//   - umask 0, so that modes are exact; the container's own is set at the end.
+func startSession(b *birth) error {
+	if _, err := unix.Setsid(); err != nil && err != unix.EPERM { // EPERM: already a leader
+		return at("setsid", err)
+	}
+	if b.KillWithParent {
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+			return at("pdeathsig", err)
+		}
+	}
+	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return at("/proc", err)
+	}
+	b.proc = proc
+	if b.userns, err = inUserns(); err != nil {
+		return err
+	}
+	if b.plan.OOMScore != nil {
+		if err := setOOMScore(*b.plan.OOMScore); err != nil {
+			return err
+		}
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return at("dumpable", err)
+	}
+	joinKeyring(b.plan.Keyring)
+	unix.Umask(0)
+	return nil
+}
+
+// inUserns says whether the ids of this process are mapped: then devices cannot be made and overlays keep their marks in user.* attributes.
+// The first namespace maps every id to itself (user_namespaces(7)).
+func inUserns() (bool, error) {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false, fmt.Errorf("read the id map: %w", err)
+	}
+	var inside, outside, count uint32
+	n, err := fmt.Sscan(string(data), &inside, &outside, &count)
+	return n != 3 || err != nil || inside != 0 || outside != 0 || count != 1<<32-1, nil
+}
+
+// setOOMScore sets oom_score_adj. Lowering it needs CAP_SYS_RESOURCE on the host; where it is refused, the parent's score stays, as Docker
+// rootless and podman have it, because no container should fail for it.
+func setOOMScore(score int) error {
+	score = min(max(score, -1000), 1000)
+	err := os.WriteFile("/proc/self/oom_score_adj", strconv.AppendInt(nil, int64(score), 10), 0)
+	if err != nil && !os.IsPermission(err) {
+		return fmt.Errorf("set oom_score_adj: %w", err)
+	}
+	return nil
+}
+
+// joinKeyring starts a new session keyring, so that the container does not hold the caller's keys. It never fails: a user's quota of
+// keys is soon used up by many containers, and a container without a keyring of its own is the lesser evil (runc does the same).
+func joinKeyring(name string) {
+	if name != "" {
+		_, _ = unix.KeyctlJoinSessionKeyring(name)
+	}
+}
+
+// joinNamespaces enters the namespaces of Plan.Join. It comes before anything is mounted, because mounts of procfs, sysfs and
+// mqueue show the namespaces of who mounts them. All are opened first: one may be a mount namespace, after which the paths mean something else. A
+// pid namespace is not entered here: only a child of who enters it is inside, so the parent does it.
+func joinNamespaces(b *birth) error {
+	fds := make([]int, len(b.plan.Join))
+	for i, j := range b.plan.Join {
+		fd, err := unix.Open(j.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return at(j.Path, err)
+		}
+		defer unix.Close(fd)
+		fds[i] = fd
+	}
+	for i, j := range b.plan.Join {
+		if err := join(fds[i], int(j.Type)); err != nil {
+			return at(j.Path, err)
+		}
+	}
+	return nil
+}
+
+func join(fd, kind int) error {
+	switch kind {
+	case unix.CLONE_NEWPID:
+		return nil // the parent did
+	case unix.CLONE_NEWUSER:
+		return fmt.Errorf("a user namespace can only be joined by an exec")
+	case unix.CLONE_NEWNS:
+		// A thread that shares its working directory with others may not change what the directory is in (setns(2)).
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return err
+		}
+	}
+	return unix.Setns(fd, kind)
+}
+
+// setPropagation cuts the new mount namespace off from the host's, so that nothing mounted from here on shows up there. When the plan asks for
+// shared or slave mounts below (-v …:rshared), the root mount itself is still made private: pivot_root(2) refuses a shared one, and
+// the new root, mounted on it, would be mounted on the host too.
+func setPropagation(b *birth) error {
+	flags := b.plan.Propagation
+	if flags == 0 {
+		flags = unix.MS_PRIVATE | unix.MS_REC
+	}
+	if err := unix.Mount("", "/", "", flags, ""); err != nil {
+		return at("/", err)
+	}
+	if flags&unix.MS_SHARED == 0 && flags&unix.MS_SLAVE == 0 {
+		return nil
+	}
+	return at("/", unix.Mount("", "/", "", unix.MS_PRIVATE, ""))
+}
