@@ -3,7 +3,7 @@
 # make test   runs every test; as root it runs them as an ordinary user too
 # make bench  measures hoy against podman, buildah, docker, crun and runc (root)
 # make lint   gofmt, vet, staticcheck
-# make docs   writes the man pages
+# make docs   writes the man pages and docs/cli
 # make install PREFIX=/usr/local
 
 # The one place for the build's settings. containers_image_openpgp keeps gpgme (C) out, urfave_cli_no_docs and
@@ -42,6 +42,7 @@ lint:
 
 docs: hoy
 	./hoy __docs man docs/man
+	./hoy __docs markdown docs/cli
 
 install: hoy
 	install -D -m 755 hoy $(DESTDIR)$(PREFIX)/bin/hoy
