@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"codeberg.org/hoy/hoy/engine/rootless"
 )
 
 // result is what one command line came to.
@@ -178,6 +180,25 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{"pss": "ps", "sart": "start", "imagse": "image", "x": "", "frobnicate": "", "exce": "exec", "__doc": ""} {
 		if got := root.nearest(word); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// TestGlobalsBeforeUserns: what decides whether a rootless call needs its user namespace reads the same global flags.
+func TestGlobalsBeforeUserns(t *testing.T) {
+	for _, f := range newSession("hoy").globalFlags() {
+		names := []string{"--" + f.Name}
+		if f.Short != "" {
+			names = append(names, "-"+f.Short)
+		}
+		for _, name := range names {
+			line := []string{name, "run", "img"}
+			if !f.Bool() {
+				line = []string{name, "version", "run", "img"}
+			}
+			if !rootless.NeedsUserns(line) {
+				t.Errorf("engine/rootless reads %q otherwise", line)
+			}
 		}
 	}
 }

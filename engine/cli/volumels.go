@@ -3,62 +3,13 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"slices"
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/engine/cli/format"
-	"codeberg.org/hoy/hoy/oci"
 	"codeberg.org/hoy/hoy/storage"
 )
-
-func createVolumeCommand(s *session) *command {
-	var list []string
-	driver := "local"
-	return &command{
-		args:  "[OPTIONS] [VOLUME]",
-		short: "Create a volume",
-		max:   1,
-		flags: []*flags.Flag{
-			flags.String(&driver, "driver,d", "Specify volume driver name").OneOf("local"),
-			flags.Func(keep(&list, checkLabel), "label", "Set metadata for a volume"),
-		},
-		run: func(_ context.Context, args []string) error {
-			if driver != "local" {
-				return fmt.Errorf("volume driver %s: there is no driver but local", driver)
-			}
-			labels, err := oci.ParseLabels(list)
-			if err != nil {
-				return err
-			}
-			name := randomName()
-			if len(args) > 0 {
-				name = args[0]
-			}
-			e, err := s.open()
-			if err != nil {
-				return err
-			}
-			v, err := e.Store.CreateVolume(name, labels)
-			if err != nil {
-				return err
-			}
-			s.print(v.Name)
-			return nil
-		},
-	}
-}
-
-// randomName is that of a volume without one.
-func randomName() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
 
 // volumesTable is Docker's. Source: docker/cli, cli/command/formatter/volume.go.
 var volumesTable = format.Table{
@@ -146,36 +97,4 @@ func (f filters) volumes(e *engine.Engine, list []*storage.Volume) ([]*storage.V
 			!f.match("driver", func(d string) bool { return d == "local" }) ||
 			danglingGiven && dangling != (len(e.VolumeUsers(v.Name)) == 0)
 	}), nil
-}
-
-func rmVolumeCommand(s *session) *command {
-	var force bool
-	return &command{
-		args:     "[OPTIONS] VOLUME [VOLUME...]",
-		short:    "Remove one or more volumes",
-		long:     "Remove one or more volumes. You cannot remove a volume that is in use by a container.",
-		aliases:  []string{"volume rm", "volume remove"},
-		min:      1,
-		max:      -1,
-		complete: completeVolumes,
-		flags:    []*flags.Flag{flags.Bool(&force, "force,f", "Force the removal of one or more volumes")},
-		run: func(_ context.Context, args []string) error {
-			e, err := s.open()
-			if err != nil {
-				return err
-			}
-			var errs []error
-			for _, name := range args {
-				err := e.Store.RemoveVolume(name, e.VolumeUsers)
-				if force && errors.Is(err, storage.ErrNoVolume) {
-					err = nil
-				}
-				if err == nil {
-					s.print(name)
-				}
-				errs = append(errs, err)
-			}
-			return errors.Join(errs...)
-		},
-	}
 }
