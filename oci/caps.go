@@ -61,7 +61,8 @@ func CapNames(set uint64) []string {
 }
 
 // Caps are the capabilities of c's container on a host whose bounding set is given (0: all), a bit a capability. What the
-// host does not have is left out (runc ignores it too). The order of --cap-add and --cap-drop does not matter (moby TweakCapabilities).
+// host does not have is left out of Docker's own (runc does so too), and an error when it is asked for by name. The order of
+// --cap-add and --cap-drop does not matter (moby TweakCapabilities).
 func (c *Config) Caps(bounding uint64) (uint64, error) {
 	if bounding == 0 {
 		bounding = allCaps
@@ -77,10 +78,13 @@ func (c *Config) Caps(bounding uint64) (uint64, error) {
 	switch {
 	case c.Privileged:
 		return bounding, nil
+	case add&^bounding != 0:
+		return 0, fmt.Errorf("invalid CapAdd: capability not supported by your kernel or not available in the current environment: %q",
+			CapNames(add &^ bounding)[0])
 	case addAll:
 		return bounding &^ drop, nil
 	case dropAll:
-		return bounding & add, nil
+		return add, nil
 	}
 	return bounding & (DefaultCaps&^drop | add), nil
 }

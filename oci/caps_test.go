@@ -42,10 +42,11 @@ func TestCaps(t *testing.T) {
 		t.Errorf("all are %v", names)
 	}
 	for want, c := range map[string]Config{
-		`invalid CapAdd: unknown capability: "CAP_FOO"`:  {CapAdd: []string{"foo"}},
-		`invalid CapDrop: unknown capability: "CAP_ALL"`: {CapDrop: []string{"CAP_ALL"}},
+		`invalid CapAdd: unknown capability: "CAP_FOO"`:                                                                  {CapAdd: []string{"foo"}},
+		`invalid CapDrop: unknown capability: "CAP_ALL"`:                                                                 {CapDrop: []string{"CAP_ALL"}},
+		`invalid CapAdd: capability not supported by your kernel or not available in the current environment: "CAP_BPF"`: {CapAdd: []string{"BPF"}},
 	} {
-		if _, err := c.Caps(0); err == nil || err.Error() != want {
+		if _, err := c.Caps(DefaultCaps); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
