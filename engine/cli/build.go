@@ -58,6 +58,11 @@ func (s *session) build(ctx context.Context, o *buildOptions, context string) (e
 	if o.Labels, err = oci.ParseLabels(o.labels); err != nil {
 		return err
 	}
+	switch o.Progress {
+	case "auto", "plain", "quiet", "tty":
+	default:
+		return fmt.Errorf(`invalid progress mode %q: must be "auto", "plain", "quiet" or "tty"`, o.Progress)
+	}
 	if o.quiet {
 		o.Progress = "quiet"
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +67,6 @@ func (s *session) history(ctx context.Context, ref string, o historyOptions) err
 	if err != nil {
 		return err
 	}
-	slices.Reverse(steps) // Docker shows the newest first
 	rows := make([]historyRow, len(steps))
 	for i, step := range steps {
 		rows[i] = o.row(step)
