@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -82,6 +83,11 @@ func (c clone) start(o StartOptions) (*Process, error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.CgroupFD.Fd())
 	}
 	proc := &Process{conn: parent}
+	if exe, err = beyond(exe, attr.Files); err != nil {
+		parent.Close()
+		return nil, err
+	}
+	defer exe.Close()
 	path := "/proc/self/fd/" + strconv.Itoa(int(exe.Fd()))
 	if proc.Pid, proc.release, err = c.fork(path, attr, o.KillWithParent); err != nil {
 		parent.Close()
@@ -91,6 +97,16 @@ func (c clone) start(o StartOptions) (*Process, error) {
 		proc.Pidfd = os.NewFile(uintptr(pidfd), "pidfd")
 	}
 	return proc, nil
+}
+
+// beyond gives the executable a number that the forked process does not use while it puts its descriptors in their places: it takes
+// those after the highest of them as it needs (syscall.forkAndExecInChild), and one may be this one's when other goroutines open files.
+func beyond(exe *os.File, files []uintptr) (*os.File, error) {
+	fd, err := unix.FcntlInt(exe.Fd(), unix.F_DUPFD_CLOEXEC, int(slices.Max(files))+len(files)+2)
+	if err != nil {
+		return nil, fmt.Errorf("duplicate a descriptor: %w", err)
+	}
+	return os.NewFile(uintptr(fd), exe.Name()), nil
 }
 
 // childEnv is the environment of the roles: nothing of the caller's, and nothing of the container's, whose environment is in the plan
