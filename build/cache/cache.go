@@ -5,7 +5,6 @@
 package cache
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -22,23 +20,17 @@ const recordVersion = 1
 
 // Cache is the directory <root>/build/v1.
 type Cache struct {
-	dir  string
-	boot string
+	dir string
 }
 
 // Open opens the cache below hoy's root directory, making its directories when they are missing.
 func Open(root string) (*Cache, error) {
 	c := &Cache{dir: filepath.Join(root, "build", "v1")}
-	for _, sub := range []string{"k", "lock", "mnt", "stat", "tmp", "src", "synced"} {
+	for _, sub := range []string{"k", "lock", "mnt", "stat", "tmp", "src"} {
 		if err := os.MkdirAll(filepath.Join(c.dir, sub), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return nil, err
-	}
-	c.boot = string(bytes.TrimSpace(boot))
 	return c, nil
 }
 
@@ -49,7 +41,6 @@ type Record struct {
 	Parent  string    `json:"parent"` // the id of the layer below it; "" for none
 	ID      string    `json:"id"`     // identity of the root it gave: what the keys of the steps after it are made of
 	Created time.Time `json:"created"`
-	Boot    string    `json:"boot"` // boot id of the machine when it was written: see Synced
 	Step    string    `json:"step"` // the instruction, for people
 }
 
@@ -68,8 +59,8 @@ func Key(domain string, v any) (string, error) {
 
 func (c *Cache) recordPath(key string) string { return filepath.Join(c.dir, "k", key[:2], key) }
 
-// Get reads the record of a key; nil when there is none. Of a record that was written before the machine's last start only
-// one that had reached the disk counts.
+// Get reads the record of a key; nil when there is none. The caller asks the store whether the layer is there: after an unclean end of
+// the machine it may not be.
 func (c *Cache) Get(key string) *Record {
 	data, err := os.ReadFile(c.recordPath(key))
 	if err != nil {
@@ -79,15 +70,12 @@ func (c *Cache) Get(key string) *Record {
 	if json.Unmarshal(data, &r) != nil || r.Version != recordVersion || r.Layer == "" || r.ID == "" {
 		return nil
 	}
-	if r.Boot != c.boot && !c.wasSynced(&r) {
-		return nil
-	}
 	return &r
 }
 
 // Put writes a record, in place of an older one.
 func (c *Cache) Put(key string, r Record) error {
-	r.Version, r.Boot = recordVersion, c.boot
+	r.Version = recordVersion
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -101,25 +89,6 @@ func (c *Cache) Put(key string, r Record) error {
 
 // Drop removes a record whose layer is gone.
 func (c *Cache) Drop(key string) { os.Remove(c.recordPath(key)) }
-
-// Synced notes that everything written until now has reached the disk: records that an unclean end of the machine may have
-// left without their layer's files are told from sound ones by it.
-func (c *Cache) Synced() error {
-	stamp := time.Now().UTC().Format(time.RFC3339Nano)
-	return writeFile(filepath.Join(c.dir, "synced", c.boot), []byte(stamp))
-}
-
-func (c *Cache) wasSynced(r *Record) bool {
-	if r.Boot == "" || strings.ContainsRune(r.Boot, '/') {
-		return false
-	}
-	data, err := os.ReadFile(filepath.Join(c.dir, "synced", r.Boot))
-	if err != nil {
-		return false
-	}
-	t, err := time.Parse(time.RFC3339Nano, string(data))
-	return err == nil && !r.Created.After(t)
-}
 
 // writeFile puts a file in its place whole.
 func writeFile(path string, data []byte) error {

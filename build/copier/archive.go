@@ -44,6 +44,16 @@ func Decompress(r io.Reader) (io.Reader, error) {
 	return b, nil
 }
 
+// IsCompressed says whether a stream begins as one that Decompress decompresses.
+func IsCompressed(head []byte) bool {
+	for _, f := range formats {
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return true
+		}
+	}
+	return false
+}
+
 // isTar says whether a stream is a tar, compressed or not, as Docker finds it out: by reading its first header.
 func isTar(r io.Reader) bool {
 	d, err := Decompress(r)

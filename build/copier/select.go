@@ -31,6 +31,8 @@ type Selection struct {
 	Name    string  // the source's last name as it was written: a file's name in a destination that is a directory
 	Entries []Entry // directories before what they hold, else sorted by name; the first is the source itself
 	Parents bool    // --parents: directories that exist at the destination keep what they are
+
+	Downloaded bool // it came from a URL
 }
 
 // Request is one source of a COPY or ADD.

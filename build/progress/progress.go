@@ -136,8 +136,18 @@ func (s *Step) Cached() { s.end(func(float64) string { return "CACHED" }) }
 // Failed shows why the step could not be done.
 func (s *Step) Failed(err error) { s.end(func(float64) string { return "ERROR: " + err.Error() }) }
 
-// Canceled shows that the step was given up because another failed or the build was interrupted.
-func (s *Step) Canceled() { s.end(func(float64) string { return "CANCELED" }) }
+// Canceled shows that the step, if it had begun, was given up because another failed or the build was interrupted.
+func (s *Step) Canceled() {
+	if s.begun() {
+		s.end(func(float64) string { return "CANCELED" })
+	}
+}
+
+func (s *Step) begun() bool {
+	s.printer.mu.Lock()
+	defer s.printer.mu.Unlock()
+	return s.number > 0
+}
 
 func (s *Step) end(result func(seconds float64) string) {
 	s.printer.mu.Lock()
