@@ -61,6 +61,9 @@ func (o option) String() string { return strings.TrimSuffix(o.key+"="+o.value, "
 
 // refused says whether err is a file system that does not know the option key, or its value.
 func refused(err error, key string) bool {
+	if err == nil {
+		return false
+	}
 	e := AsStep("", err)
 	name, _, _ := strings.Cut(e.Path, "=")
 	return e.Errno == unix.EINVAL && name == key

@@ -1,9 +1,14 @@
 package child
 
 import (
+	"strings"
+
 	"codeberg.org/hoy/hoy/oci/nsenter/raw"
 	"golang.org/x/sys/unix"
 )
+
+// maxPollFD is above every descriptor that this process opens.
+const maxPollFD = 4096
 
 // becomeProcess is the end: privileges are dropped and the command is executed, by system calls alone.
 // It comes when the parent has said go. It returns only a failure.
@@ -14,7 +19,7 @@ func becomeProcess(b *birth) error {
 	l := &Last{
 		IDs: b.ids, Home: b.home, Caps: b.plan.Caps, Rlimits: b.plan.Rlimits, Umask: b.plan.Umask, Cwd: b.plan.Cwd,
 		NoNewPrivileges: b.plan.NoNewPrivileges, Seccomp: b.plan.Seccomp, SeccompFlags: b.plan.SeccompFlags,
-		Args: b.plan.Args, Env: b.plan.Env, KeepFDs: b.plan.KeepFDs, Keep: []int{b.conn.FD},
+		Args: b.plan.Args, Env: b.plan.Env, KeepFDs: b.plan.KeepFDs, Keep: append(raw.PollFDs(maxPollFD), b.conn.FD),
 		KillWithParent: b.KillWithParent, ParentSocket: b.conn.FD,
 	}
 	denied, err := SetgroupsDenied(b.proc, "self")
@@ -60,15 +65,9 @@ func (b *birth) giveStdio() {
 // SetgroupsDenied says whether the process pid ("self" or a number in proc) is in a user namespace with one id only, where nobody may have
 // supplementary groups (user_namespaces(7)).
 func SetgroupsDenied(proc int, pid string) (bool, error) {
-	fd, err := unix.Openat(proc, pid+"/setgroups", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	value, err := readProc(proc, pid+"/setgroups")
 	if err == unix.ENOENT { // no user namespaces in this kernel
 		return false, nil
 	}
-	if err != nil {
-		return false, at("setgroups", err)
-	}
-	defer unix.Close(fd)
-	var buf [8]byte
-	n, err := unix.Read(fd, buf[:])
-	return n > 0 && buf[0] == 'd', at("setgroups", err)
+	return strings.TrimSpace(value) == "deny", at("setgroups", err)
 }

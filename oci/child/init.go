@@ -3,6 +3,7 @@ package child
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"codeberg.org/hoy/hoy/oci/child/reaper"
 	"codeberg.org/hoy/hoy/oci/nsenter/raw"
@@ -35,20 +36,21 @@ func (b *birth) initScript(l *Last, s *raw.Script) error {
 
 // findCommand says beforehand that there is no such command: process 1 could say so only when the container already runs.
 func (b *birth) findCommand() error {
-	var last error = unix.ENOENT
-	for _, c := range Candidates(b.plan.Args[0], b.plan.Env) {
+	command := b.plan.Args[0]
+	f := &raw.Failure{Label: raw.Label{Step: StepExec, Path: strconv.Quote(command)}, Errno: unix.ENOENT}
+	for _, c := range Candidates(command, b.plan.Env) {
 		var st unix.Stat_t
-		switch err := unix.Stat(c, &st); {
-		case err != nil:
-			last = err
-		case isDir(st) || st.Mode&0o111 == 0:
-			last = unix.EACCES
-		default:
+		if err := unix.Stat(c, &st); err != nil {
+			continue
+		}
+		if !isDir(st) && st.Mode&0o111 != 0 {
 			return nil
 		}
+		if strings.Contains(command, "/") {
+			f.Errno = unix.EACCES
+		}
 	}
-	f := &raw.Failure{Label: raw.Label{Step: StepExec, Path: strconv.Quote(b.plan.Args[0])}, Errno: AsStep("", last).Errno}
-	return Explain(f, b.plan.Args[0], b.plan.Env, unix.Stat)
+	return Explain(f, command, b.plan.Env, unix.Stat)
 }
 
 // writeJob puts the job into a file in memory with the first descriptor after those that the container keeps.

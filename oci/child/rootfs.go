@@ -53,10 +53,14 @@ func overlay(r Rootfs, userns bool) (mounted, error) {
 	if refused(err, "lowerdir+") { // not known before Linux 6.7
 		m, err = overlayByNumbers(r, o)
 	}
-	if e := AsStep("", err); err != nil && e.Text == "" {
-		return m, because("overlay", overlayHint(e.Errno), e)
+	if err == nil {
+		return m, nil
 	}
-	return m, err
+	e := AsStep("", err)
+	if e.Text == "" {
+		e.Text = overlayHint(e.Errno)
+	}
+	return m, at("overlay", e)
 }
 
 // overlayOptions are Docker's: a layer must mean the same on its own as it does here, so nothing may be recorded in it that points into other layers
@@ -157,8 +161,11 @@ func overlayByNumbers(r Rootfs, options []option) (mounted, error) {
 // forgetVolatile removes the mark that a volatile overlay leaves in its work directory. The kernel refuses to mount the same directories
 // again while it is there, because after a power cut they may be broken; what is mounted as volatile here does not outlive a boot.
 func forgetVolatile(work string) {
-	_ = unix.Rmdir(work + "/work/incompat/volatile")
-	_ = unix.Rmdir(work + "/work/incompat")
+	mark := work + "/work/incompat/volatile"
+	if unix.Unlink(mark+"/dirty") == nil {
+		_ = unix.Rmdir(mark)
+		_ = unix.Rmdir(work + "/work/incompat")
+	}
 }
 
 func overlayHint(errno syscall.Errno) string {

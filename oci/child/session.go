@@ -2,8 +2,8 @@ package child
 
 import (
 	"fmt"
-	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,11 +32,11 @@ func startSession(b *birth) error {
 		return at("/proc", err)
 	}
 	b.proc = proc
-	if b.userns, err = inUserns(); err != nil {
+	if b.userns, err = inUserns(proc); err != nil {
 		return err
 	}
 	if b.plan.OOMScore != nil {
-		if err := setOOMScore(*b.plan.OOMScore); err != nil {
+		if err := setOOMScore(proc, *b.plan.OOMScore); err != nil {
 			return err
 		}
 	}
@@ -50,25 +50,23 @@ func startSession(b *birth) error {
 
 // inUserns says whether the ids of this process are mapped: then devices cannot be made and overlays keep their marks in user.* attributes.
 // The first namespace maps every id to itself (user_namespaces(7)).
-func inUserns() (bool, error) {
-	data, err := os.ReadFile("/proc/self/uid_map")
+func inUserns(proc int) (bool, error) {
+	data, err := readProc(proc, "self/uid_map")
 	if err != nil {
-		return false, fmt.Errorf("read the id map: %w", err)
+		return false, at("uid_map", err)
 	}
-	var inside, outside, count uint32
-	n, err := fmt.Sscan(string(data), &inside, &outside, &count)
-	return n != 3 || err != nil || inside != 0 || outside != 0 || count != 1<<32-1, nil
+	return strings.Join(strings.Fields(data), " ") != "0 0 4294967295", nil
 }
 
 // setOOMScore sets oom_score_adj. Lowering it needs CAP_SYS_RESOURCE on the host; where it is refused, the parent's score stays, as Docker
 // rootless and podman have it, because no container should fail for it.
-func setOOMScore(score int) error {
+func setOOMScore(proc, score int) error {
 	score = min(max(score, -1000), 1000)
-	err := os.WriteFile("/proc/self/oom_score_adj", strconv.AppendInt(nil, int64(score), 10), 0)
-	if err != nil && !os.IsPermission(err) {
-		return fmt.Errorf("set oom_score_adj: %w", err)
+	err := writeProc(proc, "self/oom_score_adj", strconv.Itoa(score))
+	if err == unix.EACCES || err == unix.EPERM {
+		return nil
 	}
-	return nil
+	return at("oom_score_adj", err)
 }
 
 // joinKeyring starts a new session keyring, so that the container does not hold the caller's keys. It never fails: a user's quota of

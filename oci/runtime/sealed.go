@@ -34,9 +34,9 @@ func SealedSelf() (*os.File, error) {
 	return sealedInMemory()
 }
 
-// secondLayers are directories that an overlay can take as its second layer, which it must have. Nothing is ever looked up in it:
-// the executable is in the first.
-var secondLayers = []string{"/sys", "/dev"}
+// secondLayers are directories that an overlay can take as its second layer, which it must have. Nothing is ever looked up in it: the
+// executable is in the first. In a user namespace nothing may be mounted below a layer, and one layer may not lie in the other.
+var secondLayers = []string{"/sys/class", "/usr/share"}
 
 // openSealed opens the executable in an overlay that has its directory as a lower layer and no upper. Unlike a read-only bind mount, an
 // overlay cannot be taken off its files, and has no inode of theirs. The mount is attached nowhere and goes with its last
@@ -127,13 +127,14 @@ func sealElsewhere(dir, name, second string) (int, error) {
 	}
 	out, err := f.Wait()
 	_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
-	for i, fd := range out.Results {
-		if i < 2 {
-			unix.Close(int(fd))
-		}
+	for _, fd := range out.Results[:min(2, len(out.Results))] {
+		unix.Close(int(fd))
 	}
 	if err == nil && out.Failure != nil {
 		err = out.Failure.Errno
+	}
+	if err == nil && len(out.Results) != 3 {
+		err = errHungUp
 	}
 	if err != nil {
 		return -1, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -81,6 +82,11 @@ func (c clone) start(o StartOptions) (*Process, error) {
 	}
 	if o.CgroupFD != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.CgroupFD.Fd())
+	}
+	// What somebody left open for us by accident is not the child's (CVE-2024-21626). What the child gets is in Files.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		parent.Close()
+		return nil, fmt.Errorf("close on exec: %w", err)
 	}
 	proc := &Process{conn: parent}
 	if exe, err = beyond(exe, attr.Files); err != nil {

@@ -21,6 +21,21 @@ func afterFork()
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
+//go:linkname isPollDescriptor internal/poll.IsPollDescriptor
+func isPollDescriptor(fd uintptr) bool
+
+// PollFDs gives the descriptors below limit that the Go runtime waits for events with. A script that is played in this process must leave them
+// open until its execve: the runtime's own threads use them, and end the process when they are gone.
+func PollFDs(limit int) []int {
+	var fds []int
+	for fd := range limit {
+		if isPollDescriptor(uintptr(fd)) {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
 // Forked is a script that plays in a child process.
 type Forked struct {
 	Pid    int // the caller reaps it
