@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"codeberg.org/hoy/hoy/storage/lease"
+	"codeberg.org/hoy/hoy/storage/records"
 	"github.com/sirupsen/logrus"
 	cstorage "go.podman.io/storage"
 	"go.podman.io/storage/types"
@@ -41,6 +42,9 @@ func (s *Store) open() (cstorage.Store, error) {
 			return nil, err
 		}
 	}
+	if err := presetFeatures(filepath.Join(run, "overlay")); err != nil {
+		return nil, err
+	}
 	defer hideHostConfig(run)()
 	return cstorage.GetStore(types.StoreOptions{
 		GraphRoot:          string(s.dir),
@@ -48,6 +52,23 @@ func (s *Store) open() (cstorage.Store, error) {
 		GraphDriverName:    "overlay",
 		GraphDriverOptions: []string{"overlay.skip_mount_home=true"},
 	})
+}
+
+// presetFeatures answers in advance what the library's overlay driver would find out by mounting, for nothing here is mounted by it:
+// a writer needs no right to mount, and one that is killed leaves no mount. The files are those of cachedFeatureCheck in its
+// drivers/overlay/overlay.go. Layers are made by mounts without redirect_dir and metacopy, so that their files are their diff.
+func presetFeatures(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{"overlay-true", "metacopy()-false", "native-diff()-true", "idmapped-lower-dir-false", "volatile-false"} {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
+	return nil
 }
 
 // hideHostConfig keeps GetStore from reading storage.conf, which it does even when every option is given, and from making
@@ -89,8 +110,9 @@ func (s *Store) tidy() {
 	_ = s.mendImages()
 }
 
-// mendImages removes images without a manifest. containers/storage records an image before its manifest, so that a
-// writer that is killed leaves one. While it writes it holds the lock that lib.Image takes.
+// mendImages removes images whose records are not whole. containers/storage records an image before its manifest and config, so
+// that a writer that is killed leaves one without; and it does not make their directory durable, so that a power cut does too.
+// While it writes an image it holds the lock that lib.Image takes.
 func (s *Store) mendImages() error {
 	snap, err := s.dir.Read()
 	if err != nil {
@@ -98,15 +120,31 @@ func (s *Store) mendImages() error {
 	}
 	var errs []error
 	for _, rec := range snap.Images {
-		if rec.ManifestDigest() != "" {
+		if s.hasRecords(rec.ID, rec.BigDataDigests) {
 			continue
 		}
 		img, err := s.lib.Image(rec.ID)
-		if err != nil || img.BigDataDigests[cstorage.ImageDigestBigDataKey] != "" {
+		if err != nil {
 			continue
 		}
-		_, err = s.lib.DeleteImage(rec.ID, true)
-		errs = append(errs, err)
+		digests := map[string]string{}
+		for key, d := range img.BigDataDigests {
+			digests[key] = d.String()
+		}
+		if !s.hasRecords(rec.ID, digests) {
+			_, err = s.lib.DeleteImage(rec.ID, true)
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// hasRecords says whether an image has a manifest, and every file that its record speaks of.
+func (s *Store) hasRecords(id string, digests map[string]string) bool {
+	for key := range digests {
+		if st, err := os.Stat(s.dir.BigData(id, key)); err != nil || st.Size() == 0 {
+			return false
+		}
+	}
+	return digests[records.ManifestKey] != ""
 }

@@ -1,14 +1,23 @@
 package storage
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 func TestMain(m *testing.M) {
 	if Reexec() {
+		return
+	}
+	if words := os.Getenv(actionEnv); words != "" {
+		if err := act(strings.Fields(words)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		return
 	}
 	os.Exit(m.Run())
