@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -65,4 +66,29 @@ func (l *Links) Source(to netip.Addr) netip.Addr {
 	}
 	a, _ := netip.AddrFromSlice(routes[0].Src)
 	return a.Unmap()
+}
+
+// RouteMarked has packets with the mark delivered in the namespace itself, whatever their destination (ip rule fwmark): the
+// replies to a socket that has a foreign address. The table bears the mark's number.
+func (l *Links) RouteMarked(mark uint32) error {
+	lo, err := l.h.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	for _, all := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
+		family := unix.AF_INET
+		if all.Addr().Is6() {
+			family = unix.AF_INET6
+		}
+		rule := netlink.NewRule()
+		rule.Family, rule.Mark, rule.Table = family, mark, int(mark)
+		err := l.h.RuleAdd(rule)
+		if err == nil || errors.Is(err, unix.EEXIST) {
+			err = l.h.RouteReplace(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: ipNet(all), Table: int(mark), Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST})
+		}
+		if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+			return fmt.Errorf("route marked packets: %w", err)
+		}
+	}
+	return nil
 }
