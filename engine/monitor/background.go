@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -83,9 +83,14 @@ func spawn(p Place, task string, lock, client *os.File) error {
 	return proc.Release()
 }
 
+// smallRuntime are the settings of a monitor's Go runtime. It waits nearly always: one P keeps it small. What it holds meanwhile is a few kilobytes
+// that never become garbage, so the collector, which would touch all of the program's data every two minutes, runs
+// only when clients make it work. (Package runtime/debug, which sets the same, is initialised too late; see engine/role.)
+var smallRuntime = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=16MiB"}
+
 // environment is what a monitor needs of the caller's: nothing of a user's goes to where a container's output goes.
 func environment() []string {
-	env := []string{"GOMAXPROCS=1"} // it waits nearly always: one P keeps it small
+	env := slices.Clone(smallRuntime)
 	for _, e := range os.Environ() {
 		if strings.HasPrefix(e, "HOY_") || strings.HasPrefix(e, "_CONTAINERS_") || strings.HasPrefix(e, "PATH=") {
 			env = append(env, e)
@@ -96,10 +101,6 @@ func environment() []string {
 
 // Main is the background monitor. It never returns.
 func Main() {
-	// What it holds while it waits is a few kilobytes that never become garbage, so the collector, which would touch
-	// all of the program's data every two minutes, runs only when clients make it work.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(16 << 20)
 	if err := background(os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "hoy-monitor:", err)
 		os.Exit(1)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +29,7 @@ func Erase(p Place, volumes []string) error {
 		}
 	}
 	for _, dir := range volumes {
-		if !mounted(p, filepath.Base(dir)) {
+		if !mounted(p, path.Base(dir)) {
 			if err := RemoveTree(dir); err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ func ReleaseName(p Place, name string) error {
 	if name == "" {
 		return nil
 	}
-	link := filepath.Join(p.Names(), name)
+	link := path.Join(p.Names(), name)
 	if id, err := os.Readlink(link); err != nil || id != p.ID {
 		return nil
 	}
@@ -69,7 +69,7 @@ func putAside(p Place) error {
 	if err := os.MkdirAll(p.Garbage(), 0o700); err != nil {
 		return err
 	}
-	return os.Rename(p.Dir(), filepath.Join(p.Garbage(), p.ID))
+	return os.Rename(p.Dir(), path.Join(p.Garbage(), p.ID))
 }
 
 // Sweep removes what was put aside.
@@ -79,7 +79,7 @@ func Sweep(p Place) {
 		return
 	}
 	for _, e := range entries {
-		RemoveTree(filepath.Join(p.Garbage(), e.Name())) // what stays, stays for the next sweep
+		RemoveTree(path.Join(p.Garbage(), e.Name())) // what stays, stays for the next sweep
 	}
 }
 

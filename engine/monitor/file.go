@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 )
 
 // ErrNewer says that a file was written by a newer hoy.
@@ -30,17 +30,17 @@ func WriteJSON(path string, v any, d Durability) error {
 }
 
 // WriteFile is WriteJSON for bytes and a mode.
-func WriteFile(path string, data []byte, mode os.FileMode, d Durability) error {
-	next := path + ".new"
+func WriteFile(name string, data []byte, mode os.FileMode, d Durability) error {
+	next := name + ".new"
 	if err := writeNew(next, data, mode, d); err != nil {
 		os.Remove(next)
 		return err
 	}
-	if err := os.Rename(next, path); err != nil {
+	if err := os.Rename(next, name); err != nil {
 		os.Remove(next)
 		return err
 	}
-	return SyncDir(filepath.Dir(path), d)
+	return SyncDir(path.Dir(name), d)
 }
 
 func writeNew(path string, data []byte, mode os.FileMode, d Durability) error {

@@ -4,7 +4,7 @@
 // library is initialised. So it imports the standard library, golang.org/x/sys, oci/child and oci/runtime only.
 package monitor
 
-import "path/filepath"
+import "path"
 
 // Place is where one container's files are. docs/state.md describes each of them.
 type Place struct {
@@ -14,22 +14,22 @@ type Place struct {
 }
 
 // Containers is the directory of all containers.
-func (p Place) Containers() string { return filepath.Join(p.Root, "containers") }
+func (p Place) Containers() string { return path.Join(p.Root, "containers") }
 
 // Names is the directory of names: symbolic links to ids. Making one claims the name.
-func (p Place) Names() string { return filepath.Join(p.Root, "containers", "names") }
+func (p Place) Names() string { return path.Join(p.Root, "containers", "names") }
 
 // Garbage is the directory of what could not be removed where it was met. The next command that makes a container removes it.
-func (p Place) Garbage() string { return filepath.Join(p.Root, "containers", "garbage") }
+func (p Place) Garbage() string { return path.Join(p.Root, "containers", "garbage") }
 
 // Dir is the container's directory.
-func (p Place) Dir() string { return filepath.Join(p.Root, "containers", p.ID) }
+func (p Place) Dir() string { return path.Join(p.Root, "containers", p.ID) }
 
 // File is a file in the container's directory.
 func (p Place) File(name string) string { return p.Dir() + "/" + name }
 
 // RunDir is the container's directory for one boot.
-func (p Place) RunDir() string { return filepath.Join(p.Run, p.ID) }
+func (p Place) RunDir() string { return path.Join(p.Run, p.ID) }
 
 // RunFile is a file in the container's directory for one boot.
 func (p Place) RunFile(name string) string { return p.RunDir() + "/" + name }

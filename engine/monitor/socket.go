@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,18 +13,18 @@ import (
 
 const seqpacket = unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 
-// socketAddress gives an address for path that fits in the 108 bytes of sockaddr_un. The file it returns, which may be nil, must stay
+// socketAddress gives an address for name that fits in the 108 bytes of sockaddr_un. The file it returns, which may be nil, must stay
 // open while the address is used.
-func socketAddress(path string) (*unix.SockaddrUnix, *os.File, error) {
-	if len(path) < 108 {
-		return &unix.SockaddrUnix{Name: path}, nil, nil
+func socketAddress(name string) (*unix.SockaddrUnix, *os.File, error) {
+	if len(name) < 108 {
+		return &unix.SockaddrUnix{Name: name}, nil, nil
 	}
-	fd, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(path.Dir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", filepath.Dir(path), err)
+		return nil, nil, fmt.Errorf("open %s: %w", path.Dir(name), err)
 	}
-	dir := os.NewFile(uintptr(fd), filepath.Dir(path))
-	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", fd, filepath.Base(path))}, dir, nil
+	dir := os.NewFile(uintptr(fd), path.Dir(name))
+	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", fd, path.Base(name))}, dir, nil
 }
 
 // listen makes the attach socket, in place of one that a killed monitor left. Only the owner may connect.

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -16,18 +16,18 @@ const maxDepth = 64
 
 // RemoveTree removes a directory with all that is below it. It follows no symbolic link, crosses into no directory by its
 // name twice, and costs one system call for each file and four for each directory. That there is nothing is no error.
-func RemoveTree(path string) error {
-	parent, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+func RemoveTree(tree string) error {
+	parent, err := unix.Open(path.Dir(tree), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", filepath.Dir(path), err)
+		return fmt.Errorf("open %s: %w", path.Dir(tree), err)
 	}
 	defer unix.Close(parent)
 	r := remover{top: -1}
-	if err := r.directory(parent, filepath.Base(path), 0); err != nil {
-		return fmt.Errorf("remove %s: %w", path, err)
+	if err := r.directory(parent, path.Base(tree), 0); err != nil {
+		return fmt.Errorf("remove %s: %w", tree, err)
 	}
 	return nil
 }
