@@ -42,13 +42,14 @@ func freeTree(e *testscript.Env, root string) {
 	hoy(e, "rmi", "-f", "busybox")
 }
 
-// remains lists what a script has left: entries of containers/ and of the run directory, staged layers, mounts, and processes that know its directory. What
+// remains lists what a script has left: containers, their names, their run directories, staged layers, mounts, and processes that know its directory. What
 // is about to vanish (a monitor that ends) is given a moment.
 func remains(work, root, run string) []string {
 	var left []string
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		left = append(mounts(work), processes(work)...)
-		left = append(left, entries(filepath.Join(root, "containers"))...)
+		left = append(left, containerDirs(filepath.Join(root, "containers"))...)
+		left = append(left, entries(filepath.Join(root, "containers", "names"))...)
 		left = append(left, containerDirs(run)...)
 		if len(left) == 0 || time.Now().After(end) {
 			return left
@@ -65,13 +66,13 @@ func entries(dir string) []string {
 	return out
 }
 
-// containerDirs are the entries of the run directory that belong to a container: those whose name is an id.
-func containerDirs(run string) []string {
-	list, _ := os.ReadDir(run)
+// containerDirs are the entries of dir that belong to a container: those whose name is an id.
+func containerDirs(dir string) []string {
+	list, _ := os.ReadDir(dir)
 	var out []string
 	for _, e := range list {
 		if len(e.Name()) == 64 {
-			out = append(out, "directory "+filepath.Join(run, e.Name()))
+			out = append(out, "directory "+filepath.Join(dir, e.Name()))
 		}
 	}
 	return out
