@@ -20,7 +20,7 @@ func makeConsole(b *birth) error {
 		return err
 	}
 	defer unix.Close(p.Master)
-	if err := b.conn.SendFD(wire.Console, p.Master); err != nil {
+	if err := b.conn.SendFD(wire.Console, nil, p.Master); err != nil {
 		return err
 	}
 	if err := b.bindConsole(p.Slave); err != nil {

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// StepError says which step failed, on what, and why. It travels from the child to the parent as JSON.
+// StepError says which step failed, on what, and why.
 type StepError struct {
 	Step  string        `json:"step"`            // the step's name in the table, "mounts"
 	Path  string        `json:"path,omitempty"`  // what it was about: a path in the container, a name

@@ -1,7 +1,6 @@
 package child
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,10 +19,11 @@ const Role = "hoy-child"
 // container's; the plan's KeepFDs follow from 4 on (MoveKept).
 const SocketFD = 3
 
-// Start is the first message of the parent: the plan, and what holds for this start of it only.
+// Start is the first message of the parent: the plan, and what holds for this start of it only. With it comes the root as a
+// detached mount, when the parent could make it (PrepareRootfs).
 type Start struct {
-	Plan           *Plan `json:"plan"`
-	KillWithParent bool  `json:"killWithParent,omitempty"`
+	Plan           *Plan
+	KillWithParent bool
 }
 
 // birth is a container while it is being born: the plan, and what the steps hand to those after them.
@@ -108,16 +108,17 @@ func (b *birth) live() (failed *StepError) {
 
 func (b *birth) readPlan() error {
 	unix.CloseOnExec(SocketFD)
-	kind, data, _, err := b.conn.Recv()
+	kind, data, root, err := b.conn.Recv()
 	if err != nil {
 		return err
 	}
 	if kind != wire.Plan {
 		return fmt.Errorf("unexpected message %q", kind)
 	}
-	if err := json.Unmarshal(data, &b.Start); err != nil {
+	if err := wire.Unmarshal(data, &b.Start); err != nil {
 		return err
 	}
+	b.rootfs = mounted{fd: root, dir: true}
 	if b.plan = b.Start.Plan; b.plan == nil || len(b.plan.Args) == 0 {
 		return errors.New("no command")
 	}
@@ -126,9 +127,7 @@ func (b *birth) readPlan() error {
 
 // fail tells the parent. When the parent is gone there is nobody to tell.
 func (b *birth) fail(e *StepError) {
-	if data, err := json.Marshal(e); err == nil {
-		_ = b.conn.Send(wire.Failed, data)
-	}
+	_ = b.conn.Send(wire.Failed, wire.Marshal(*e))
 }
 
 // awaitGo says that the container is complete, and waits until the parent has done its own part (addresses, records).

@@ -5,7 +5,7 @@
 package child
 
 // Plan is all that the child needs to become the container's process: plain data, made by oci from a Config or a
-// runtime specification, sent by the parent as JSON over a pipe. Order within the lists is the order of work.
+// runtime specification, sent by the parent over a socket (package wire); on disk it is JSON. Order within the lists is the order of work.
 type Plan struct {
 	Hostname   string `json:"hostname,omitempty"`
 	Domainname string `json:"domainname,omitempty"`

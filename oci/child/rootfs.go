@@ -12,19 +12,39 @@ import (
 // maxLayers is how many lower directories the kernel's overlay takes (OVL_MAX_STACK).
 const maxLayers = 500
 
-// makeRootfs makes the container's root as a detached mount. It is made in the container's mount namespace, after propagation was cut: a
-// crash at any moment leaves no mount on the host.
+// PrepareRootfs makes an overlay root as a detached mount, for the child that it is sent to. It is in no mount namespace, so a crash leaves no
+// mount on the host. The parent calls it, because it takes as long as the child needs to begin. It gives -1 for what
+// is made in the child's mount namespace only: a bind, and an overlay on a kernel without the means to detach it.
+func PrepareRootfs(r Rootfs) (int, error) {
+	if len(r.Lower) == 0 || len(r.Lower) == 1 && r.Upper == "" {
+		return -1, nil
+	}
+	userns, err := selfInUserns()
+	if err != nil {
+		return -1, AsStep("rootfs", err)
+	}
+	m, err := overlay(r, userns)
+	if refused(err, "lowerdir+") {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, AsStep("rootfs", err)
+	}
+	return m.fd, nil
+}
+
+// makeRootfs makes the container's root, when the parent has not. It comes after propagation was cut, so that no mount gets out.
 func makeRootfs(b *birth) (err error) {
 	r := b.plan.Rootfs
 	switch {
+	case b.rootfs.fd >= 0:
 	case len(r.Lower) == 0:
 		b.rootfs, err = bindRoot(r.Bind, 0)
-	case len(r.Lower) > maxLayers:
-		return fmt.Errorf("the image has %d layers; the kernel mounts %d at most", len(r.Lower), maxLayers)
 	case len(r.Lower) == 1 && r.Upper == "": // an overlay needs two directories
 		b.rootfs, err = bindRoot(r.Lower[0], unix.MOUNT_ATTR_RDONLY)
 	default:
-		b.rootfs, err = overlay(r, b.userns)
+		b.rootfs, err = overlayByNumbers(r, overlayOptions(r, b.userns))
+		err = explainOverlay(err)
 	}
 	return err
 }
@@ -45,22 +65,28 @@ func bindRoot(dir string, attrs uint64) (mounted, error) {
 
 // overlay mounts the layers under the upper directory.
 func overlay(r Rootfs, userns bool) (mounted, error) {
+	if len(r.Lower) > maxLayers {
+		return mounted{}, fmt.Errorf("the image has %d layers; the kernel mounts %d at most", len(r.Lower), maxLayers)
+	}
 	if r.Volatile && r.Upper != "" {
 		forgetVolatile(r.Work)
 	}
-	o := overlayOptions(r, userns)
-	m, err := overlayByLayers(r, o)
+	m, err := overlayByLayers(r, overlayOptions(r, userns))
 	if refused(err, "lowerdir+") { // not known before Linux 6.7
-		m, err = overlayByNumbers(r, o)
+		return m, err
 	}
+	return m, explainOverlay(err)
+}
+
+func explainOverlay(err error) error {
 	if err == nil {
-		return m, nil
+		return nil
 	}
 	e := AsStep("", err)
 	if e.Text == "" {
 		e.Text = overlayHint(e.Errno)
 	}
-	return m, at("overlay", e)
+	return at("overlay", e)
 }
 
 // overlayOptions are Docker's: a layer must mean the same on its own as it does here, so nothing may be recorded in it that points into other layers
@@ -148,7 +174,7 @@ func overlayByNumbers(r Rootfs, options []option) (mounted, error) {
 	if paths.err != nil {
 		return mounted{}, paths.err
 	}
-	if err := unix.Chdir("/proc/self/fd"); err != nil {
+	if err := unix.Chdir("/proc/self/fd"); err != nil { // pivot_root moves on
 		return mounted{}, at("/proc/self/fd", err)
 	}
 	if err := unix.Mount("overlay", r.Lower[0], "overlay", 0, strings.Join(data, ",")); err != nil {

@@ -27,9 +27,9 @@ func startSession(b *birth) error {
 			return at("pdeathsig", err)
 		}
 	}
-	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	proc, err := openHostProc()
 	if err != nil {
-		return at("/proc", err)
+		return err
 	}
 	b.proc = proc
 	if b.userns, err = inUserns(proc); err != nil {
@@ -56,6 +56,21 @@ func inUserns(proc int) (bool, error) {
 		return false, at("uid_map", err)
 	}
 	return strings.Join(strings.Fields(data), " ") != "0 0 4294967295", nil
+}
+
+// selfInUserns is inUserns for a process that has no /proc open.
+func selfInUserns() (bool, error) {
+	proc, err := openHostProc()
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(proc)
+	return inUserns(proc)
+}
+
+func openHostProc() (int, error) {
+	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return fd, at("/proc", err)
 }
 
 // setOOMScore sets oom_score_adj. Lowering it needs CAP_SYS_RESOURCE on the host; where it is refused, the parent's score stays, as Docker

@@ -9,6 +9,7 @@ package inroot
 import (
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -153,15 +154,17 @@ func (r Root) ReadFile(proc int, p string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	return readAll(fd, limit)
+	return readAll(fd, st.Size, limit)
 }
 
 // readAll reads to the end, at most limit bytes: a file may grow, and one of procfs says that its size is 0.
-func readAll(fd int, limit int64) ([]byte, error) {
-	var data []byte
-	buf := make([]byte, 64<<10)
+func readAll(fd int, size, limit int64) ([]byte, error) {
+	data := make([]byte, 0, size+1)
 	for {
-		n, err := unix.Read(fd, buf)
+		if len(data) == cap(data) {
+			data = slices.Grow(data, 4096)
+		}
+		n, err := unix.Read(fd, data[len(data):cap(data)])
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -170,7 +173,7 @@ func readAll(fd int, limit int64) ([]byte, error) {
 		case n == 0:
 			return data, nil
 		}
-		if data = append(data, buf[:n]...); int64(len(data)) > limit {
+		if data = data[:len(data)+n]; int64(len(data)) > limit {
 			return nil, ErrTooBig
 		}
 	}

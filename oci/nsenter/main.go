@@ -1,7 +1,6 @@
 package nsenter
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -34,9 +33,7 @@ func Main() {
 	debug.SetGCPercent(-1)
 	e := &entry{conn: wire.Conn{FD: child.SocketFD}, pidfd: PidfdFD}
 	if failed := e.live(); failed != nil {
-		if data, err := json.Marshal(failed); err == nil {
-			_ = e.conn.Send(wire.Failed, data)
-		}
+		_ = e.conn.Send(wire.Failed, wire.Marshal(*failed))
 		os.Exit(1)
 	}
 	os.Exit(0)
@@ -77,7 +74,7 @@ func readPlan(e *entry) error {
 	if kind != wire.Plan {
 		return fmt.Errorf("unexpected message %q", kind)
 	}
-	if err := json.Unmarshal(data, &e.Start); err != nil {
+	if err := wire.Unmarshal(data, &e.Start); err != nil {
 		return err
 	}
 	if e.plan = e.Start.Plan; e.plan == nil || len(e.plan.Args) == 0 {
@@ -140,7 +137,7 @@ func makeConsole(e *entry) error {
 		}
 	}
 	unix.Close(p.Slave)
-	return e.conn.SendFD(wire.Console, p.Master)
+	return e.conn.SendFD(wire.Console, nil, p.Master)
 }
 
 // enter forks into the container and tells the parent the outcome.
@@ -164,8 +161,7 @@ func enter(e *entry) error {
 	if len(out.Pids) > 0 {
 		pids.Process = out.Pids[0]
 	}
-	data, marshalErr := json.Marshal(pids)
-	if err := errors.Join(err, marshalErr, e.conn.Send(wire.Pids, data)); err != nil {
+	if err := errors.Join(err, e.conn.Send(wire.Pids, wire.Marshal(pids))); err != nil {
 		return err
 	}
 	if out.Failure != nil {

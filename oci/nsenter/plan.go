@@ -43,12 +43,12 @@ type Plan struct {
 
 // Start is the first message of the parent.
 type Start struct {
-	Plan           *Plan `json:"plan"`
-	KillWithParent bool  `json:"killWithParent,omitempty"`
+	Plan           *Plan
+	KillWithParent bool
 }
 
 // Pids are the two processes that hoy-exec made. Both are children of its own parent (CLONE_PARENT), which reaps them.
 type Pids struct {
-	Fork    int `json:"fork"`    // what joined; it has ended, or ends at once
-	Process int `json:"process"` // the process in the container; 0 when it did not come to that
+	Fork    int // what joined; it has ended, or ends at once
+	Process int // the process in the container; 0 when it did not come to that
 }

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -31,16 +30,12 @@ func Exec(p *ExecPlan, o StartOptions) (*Process, error) {
 		return nil, fmt.Errorf("container's process %d: %w", p.Pid, err)
 	}
 	defer pidfd.Close()
-	message, err := json.Marshal(nsenter.Start{Plan: p, KillWithParent: o.KillWithParent})
-	if err != nil {
-		return nil, fmt.Errorf("encode the plan: %w", err)
-	}
 	o.ExtraFiles = append([]*os.File{pidfd}, o.ExtraFiles...)
 	helper, err := clone{role: nsenter.Role, terminal: p.Terminal}.start(o)
 	if err != nil {
 		return nil, err
 	}
-	return helper.become(message, o)
+	return helper.become(wire.Marshal(nsenter.Start{Plan: p, KillWithParent: o.KillWithParent}), o)
 }
 
 // become lets hoy-exec, which p is, make the process, and then is that process. hoy-exec and what it forked on the way have been reaped by then.
@@ -72,7 +67,7 @@ func (p *Process) become(message []byte, o StartOptions) (*Process, error) {
 
 // enter sends the plan and listens until hoy-exec hangs up.
 func (p *Process) enter(message []byte, o StartOptions) (pids nsenter.Pids, err error) {
-	if err := p.send(message, o); err != nil {
+	if err := p.send(message, -1, o); err != nil {
 		return pids, err
 	}
 	for {
@@ -89,7 +84,7 @@ func (p *Process) enter(message []byte, o StartOptions) (pids nsenter.Pids, err 
 		case wire.Console:
 			p.Console = os.NewFile(uintptr(fd), "console")
 		case wire.Pids:
-			if err := json.Unmarshal(data, &pids); err != nil {
+			if err := wire.Unmarshal(data, &pids); err != nil {
 				return pids, fmt.Errorf("decode pids: %w", err)
 			}
 		case wire.Failed:

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +22,6 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	if p.Clone&unix.CLONE_NEWUSER != 0 {
 		return nil, errors.New("a user namespace is made by the caller, not by a plan")
 	}
-	message, err := json.Marshal(child.Start{Plan: p, KillWithParent: o.KillWithParent})
-	if err != nil {
-		return nil, fmt.Errorf("encode the plan: %w", err)
-	}
 	pidns, err := openPidns(p.Join)
 	if err != nil {
 		return nil, err
@@ -35,11 +30,17 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 		defer pidns.Close()
 	}
 	c := clone{role: child.Role, flags: p.Clone, pidns: pidns, terminal: p.Terminal}
+	root := prepareRoot(p.Rootfs)
 	proc, err := c.start(o)
+	made := <-root
+	defer unix.Close(made.fd)
 	if err != nil {
 		return nil, err
 	}
-	if err := proc.introduce(message, o); err != nil {
+	if err = made.err; err == nil {
+		err = proc.introduce(wire.Marshal(child.Start{Plan: p, KillWithParent: o.KillWithParent}), made.fd, o)
+	}
+	if err != nil {
 		proc.discard()
 		return nil, err
 	}
@@ -195,9 +196,25 @@ func enterPidns(ns *os.File) (back func(), err error) {
 	}, nil
 }
 
+// preparedRoot is a root as a detached mount; fd is -1 when the child has to make it itself.
+type preparedRoot struct {
+	fd  int
+	err error
+}
+
+// prepareRoot makes the root while the child is being cloned and executed: each takes about a millisecond.
+func prepareRoot(r child.Rootfs) <-chan preparedRoot {
+	done := make(chan preparedRoot, 1)
+	go func() {
+		fd, err := child.PrepareRootfs(r)
+		done <- preparedRoot{fd, err}
+	}()
+	return done
+}
+
 // introduce sends the child its message and waits until it is ready.
-func (p *Process) introduce(message []byte, o StartOptions) error {
-	if err := p.send(message, o); err != nil {
+func (p *Process) introduce(message []byte, root int, o StartOptions) error {
+	if err := p.send(message, root, o); err != nil {
 		return err
 	}
 	if err := p.listen(); err != nil {
@@ -209,14 +226,19 @@ func (p *Process) introduce(message []byte, o StartOptions) error {
 }
 
 // send puts the child into its cgroups and sends it its message.
-func (p *Process) send(message []byte, o StartOptions) error {
+func (p *Process) send(message []byte, root int, o StartOptions) error {
 	for _, file := range o.CgroupProcs {
 		if err := os.WriteFile(file, strconv.AppendInt(nil, int64(p.Pid), 10), 0); err != nil {
 			return fmt.Errorf("enter cgroup: %w", err)
 		}
 	}
-	// A child that died meanwhile has said why.
-	if err := p.conn.Send(wire.Plan, message); err != nil && !errors.Is(err, unix.EPIPE) {
+	var err error
+	if root >= 0 {
+		err = p.conn.SendFD(wire.Plan, message, root)
+	} else {
+		err = p.conn.Send(wire.Plan, message)
+	}
+	if err != nil && !errors.Is(err, unix.EPIPE) { // a child that died meanwhile has said why
 		return fmt.Errorf("send the plan: %w", err)
 	}
 	return nil
@@ -250,7 +272,7 @@ func (p *Process) listen() error {
 
 func failure(data []byte) error {
 	var e StepError
-	if err := json.Unmarshal(data, &e); err != nil {
+	if err := wire.Unmarshal(data, &e); err != nil {
 		return fmt.Errorf("decode a failure: %w", err)
 	}
 	return &e

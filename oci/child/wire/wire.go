@@ -3,7 +3,7 @@
 // Both ends hold one stream socket. Every message is a kind, a length and that many bytes.
 //
 //	parent (oci/runtime)                 child (oci/child, oci/nsenter)
-//	  | ---- Plan: JSON ------------------> |
+//	  | ---- Plan, and the root ----------> |
 //	  | <--- Console: a descriptor -------- |  only with a terminal: the pseudo-terminal's master
 //	  | <--- Ready: nothing --------------- |  the container is complete
 //	  | ---- Go: nothing -----------------> |
@@ -11,7 +11,7 @@
 //
 // The child of an exec sends Pids in place of Ready, and does not wait. At any time before the end of file the child may send
 //
-//	| <--- Failed: a StepError as JSON -- |  and exit
+//	| <--- Failed: a StepError ---------- |  and exit
 //
 // A child that finds the socket closed has no parent any more, and exits.
 package wire
@@ -69,7 +69,9 @@ func (c Conn) Close() { unix.Close(c.FD) }
 func (c Conn) Send(k Kind, payload []byte) error { return c.send(k, payload, nil) }
 
 // SendFD sends a message with a copy of the descriptor fd.
-func (c Conn) SendFD(k Kind, fd int) error { return c.send(k, nil, unix.UnixRights(fd)) }
+func (c Conn) SendFD(k Kind, payload []byte, fd int) error {
+	return c.send(k, payload, unix.UnixRights(fd))
+}
 
 func (c Conn) send(k Kind, payload, rights []byte) error {
 	buf := make([]byte, header, header+len(payload))

@@ -70,7 +70,7 @@ func TestDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := a.SendFD(Console, int(f.Fd())); err != nil {
+	if err := a.SendFD(Console, nil, int(f.Fd())); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Send(Ready, nil); err != nil {
