@@ -61,16 +61,3 @@ func BenchmarkCommit(b *testing.B) {
 		b.StartTimer()
 	}
 }
-
-// BenchmarkOpenLibrary is what the first write of a process costs more than the others.
-func BenchmarkOpenLibrary(b *testing.B) {
-	s := newStore(b)
-	makeImage(b, s, files{"a": ""}, "app")
-	for b.Loop() {
-		o, err := Open(s.options)
-		check(b, err)
-		if _, err := o.library(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

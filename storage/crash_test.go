@@ -17,6 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// thorough says whether to try every moment of a crash, which takes minutes, or a sample.
+func thorough() bool { return os.Getenv("HOY_TEST_THOROUGH") != "" }
+
 // actionEnv makes the test binary do one thing to the store of a directory, and end: "action directory archive".
 const actionEnv = "HOY_TEST_ACTION"
 
@@ -126,9 +129,9 @@ func TestKilled(t *testing.T) {
 		t.Skip("needs strace")
 	}
 	archive := archiveFile(t)
-	step := 1
-	if testing.Short() {
-		step = 5
+	step := 15
+	if thorough() {
+		step = 1
 	}
 	for _, kind := range []string{"build", "load", "remove"} {
 		for _, calls := range []string{"/rename.*", "/unlink.*", "fsync,fdatasync,syncfs", "/mkdir.*"} {
@@ -274,18 +277,18 @@ func TestPowerCutAfterSuccess(t *testing.T) {
 
 func TestPowerCutAtAnyTime(t *testing.T) {
 	archive := archiveFile(t)
-	cuts := 12
-	if testing.Short() {
-		cuts = 3
+	cuts := 4
+	if thorough() {
+		cuts = 12
 	}
 	for _, kind := range []string{"build", "load"} {
 		for i := range cuts {
-			t.Run(fmt.Sprintf("%s after %d ms", kind, i*12), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s after %d ms", kind, i*144/cuts), func(t *testing.T) {
 				dir, powerCut := disk(t, 100)
 				cmd := action(t, kind, dir, archive)
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 				check(t, cmd.Start())
-				time.Sleep(time.Duration(i*12) * time.Millisecond)
+				time.Sleep(time.Duration(i*144/cuts) * time.Millisecond)
 				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 				err := cmd.Wait()
 				time.Sleep(20 * time.Millisecond) // until its helpers have ended too

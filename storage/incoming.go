@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"codeberg.org/hoy/hoy/storage/lease"
@@ -14,6 +15,7 @@ import (
 	istorage "go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
 	cstorage "go.podman.io/storage"
+	"go.podman.io/storage/pkg/archive"
 )
 
 // incoming is one image that is to be brought in.
@@ -85,6 +87,7 @@ func (s *Store) adopt(lib cstorage.Store, in incoming) error {
 
 // copyIn copies the image without a name, makes it durable and names it. dir is a leased directory.
 func (s *Store) copyIn(ctx context.Context, lib cstorage.Store, in incoming, dir string) error {
+	s.refuse.Do(refuseFilters)
 	if err := s.announce(in.image, dir); err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (s *Store) copyIn(ctx context.Context, lib cstorage.Store, in incoming, dir
 	defer policy.Destroy()
 	system := *in.system
 	system.BigFilesTemporaryDir, system.BlobInfoCacheDir = dir, filepath.Join(dir, "blobs")
-	options := &copy.Options{SourceCtx: &system, DestinationCtx: &system}
+	options := &copy.Options{SourceCtx: &system, DestinationCtx: &system, RemoveSignatures: true} // the policy asks for none
 	if in.notify != nil {
 		options.Progress, options.ProgressInterval = in.notify, time.Second
 	}
@@ -134,4 +137,15 @@ func (s *Store) announce(p *peeked, dir string) error {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	return nil
+}
+
+// refuseFilters keeps the library from running pigz and zstd when they are in the PATH: it looks once for each in the life of a
+// process, here while PATH is empty. hoy runs no programs, and they would not be found in every place.
+func refuseFilters() {
+	defer setenv(map[string]string{"PATH": ""})()
+	for _, magic := range []string{"\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
+		if r, err := archive.DecompressStream(strings.NewReader(magic)); err == nil {
+			r.Close()
+		}
+	}
 }

@@ -71,19 +71,23 @@ func presetFeatures(dir string) error {
 	return nil
 }
 
-// hideHostConfig keeps GetStore from reading storage.conf, which it does even when every option is given, and from making
-// directories for a user without XDG_RUNTIME_DIR or failing without HOME.
+// hideHostConfig keeps GetStore from reading storage.conf, which it does even when every option is given, from making
+// directories for a user without XDG_RUNTIME_DIR, and from failing without HOME.
 func hideHostConfig(run string) (restore func()) {
-	hide := map[string]string{
+	return setenv(map[string]string{
 		"CONTAINERS_STORAGE_CONF":          os.DevNull,
 		"CONTAINERS_STORAGE_CONF_OVERRIDE": "",
 		"STORAGE_DRIVER":                   "",
 		"STORAGE_OPTS":                     "",
 		"XDG_RUNTIME_DIR":                  run,
 		"HOME":                             run,
-	}
+	})
+}
+
+// setenv sets environment variables until restore is called.
+func setenv(vars map[string]string) (restore func()) {
 	var undo []func()
-	for name, value := range hide {
+	for name, value := range vars {
 		old, had := os.LookupEnv(name)
 		os.Setenv(name, value)
 		undo = append(undo, func() {

@@ -47,8 +47,9 @@ type Store struct {
 	snap     *records.Snapshot
 	snapTime time.Time
 
-	libMu sync.Mutex // guards lib
-	lib   cstorage.Store
+	libMu  sync.Mutex // guards lib
+	lib    cstorage.Store
+	refuse sync.Once // refuseFilters
 
 	builds builds
 }
