@@ -11,6 +11,7 @@ import (
 type copier struct {
 	proc  int           // a procfs, for links to open files
 	links map[inode]int // copies of files with several names, open
+	again bool          // an earlier copier was cut short
 }
 
 type inode struct{ dev, ino uint64 }
@@ -34,6 +35,9 @@ func (c *copier) tree(src, dst int) error {
 		if err := c.entry(src, dst, name); err != nil {
 			return at(name, err)
 		}
+	}
+	if c.again {
+		_ = unix.Unlinkat(dst, partial, 0)
 	}
 	st, err := fstat(src)
 	if err != nil {

@@ -74,8 +74,8 @@ func (v *volume) fillFrom(src, proc int) error {
 	if err != nil {
 		return err
 	}
-	switch s := v.state(); {
-	case s == filled, s != filling && len(names) > 0:
+	state := v.state()
+	if state == filled || state != filling && len(names) > 0 {
 		return nil
 	}
 	if names, err = list(src); err != nil {
@@ -86,7 +86,7 @@ func (v *volume) fillFrom(src, proc int) error {
 			return err
 		}
 	}
-	c := copier{proc: proc, links: map[inode]int{}}
+	c := copier{proc: proc, links: map[inode]int{}, again: state == filling}
 	defer c.close()
 	if err := c.tree(src, v.dir); err != nil || len(names) == 0 {
 		return err

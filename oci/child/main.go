@@ -59,6 +59,7 @@ var steps = []step{
 	{"namespaces", joinNamespaces},
 	{"propagation", setPropagation},
 	{"sources", openSources},
+	{"isolation", isolate},
 	{"rootfs", makeRootfs},
 	{"pivot_root", pivotRoot},
 	{"mounts", mountAll},

@@ -33,7 +33,7 @@ func PrepareRootfs(r Rootfs) (int, error) {
 	return m.fd, nil
 }
 
-// makeRootfs makes the container's root, when the parent has not. It comes after propagation was cut, so that no mount gets out.
+// makeRootfs makes the container's root, when the parent has not. It comes after isolate, so that no mount gets out.
 func makeRootfs(b *birth) (err error) {
 	r := b.plan.Rootfs
 	switch {

@@ -129,18 +129,20 @@ func join(fd, kind int) error {
 }
 
 // setPropagation cuts the new mount namespace off from the host's, so that nothing mounted from here on shows up there. When the plan asks for
-// shared or slave mounts below (-v …:rshared), the root mount itself is still made private: pivot_root(2) refuses a shared one, and
-// the new root, mounted on it, would be mounted on the host too.
+// shared mounts (-v …:rshared), they stay connected until the sources that shall be so are copied; nothing is attached before isolate.
 func setPropagation(b *birth) error {
 	flags := b.plan.Propagation
 	if flags == 0 {
 		flags = unix.MS_PRIVATE | unix.MS_REC
 	}
-	if err := unix.Mount("", "/", "", flags, ""); err != nil {
-		return at("/", err)
-	}
-	if flags&unix.MS_SHARED == 0 && flags&unix.MS_SLAVE == 0 {
+	return at("/", unix.Mount("", "/", "", flags, ""))
+}
+
+// isolate cuts off what setPropagation left connected, now that the sources are copied. While it were shared, the new root would be mounted
+// on the host's too, and with the old root the host's own mounts below it would be taken off; pivot_root(2) refuses it as well.
+func isolate(b *birth) error {
+	if b.plan.Propagation&unix.MS_SHARED == 0 {
 		return nil
 	}
-	return at("/", unix.Mount("", "/", "", unix.MS_PRIVATE, ""))
+	return at("/", unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""))
 }

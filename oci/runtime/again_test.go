@@ -17,9 +17,14 @@ func again(t testing.TB, before, env string) {
 
 func runAgain(t testing.TB, before, env string) ([]byte, error) {
 	t.Helper()
+	return againCommand(t, before, env).CombinedOutput()
+}
+
+func againCommand(t testing.TB, before, env string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", before+` && exec "$0" -test.run "^$1$"`, os.Args[0], t.Name())
 	cmd.Env = append(os.Environ(), env)
-	return cmd.CombinedOutput()
+	return cmd
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
