@@ -21,6 +21,7 @@ _NAME_complete() {
             break
         fi
     done
+    local files=()
     COMPREPLY=()
     while IFS= read -r line; do
         case $line in
@@ -29,8 +30,7 @@ _NAME_complete() {
                 local path=$cur
                 [[ $cur == --*=* ]] && path=${cur#*=}
                 [[ $line == :dirs ]] && line=-d || line=-f
-                compopt -o filenames 2>/dev/null
-                while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$line" -- "$path")
+                while IFS= read -r word; do files+=("$word"); done < <(compgen "$line" -- "$path")
                 ;;
             *)
                 line=${line%%$'\t'*}
@@ -38,6 +38,9 @@ _NAME_complete() {
                 ;;
         esac
     done < <("${COMP_WORDS[0]}" __complete -- "${words[@]:1}" 2>/dev/null)
+    # Bash quotes what it takes for file names, and puts a slash behind directories.
+    ((${#COMPREPLY[@]})) || compopt -o filenames 2>/dev/null
+    COMPREPLY+=("${files[@]}")
 }
 
 complete -F _NAME_complete NAME
