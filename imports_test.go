@@ -43,7 +43,7 @@ var homes = map[string][]string{
 }
 
 // light packages run before the wide libraries are initialised: they need the standard library and golang.org/x/sys only, and little of that.
-var light = []string{"oci/child", "oci/nsenter", "oci/runtime", "engine/monitor", "engine/rootless", "engine/role"}
+var light = []string{"cgroups/group", "oci/child", "oci/nsenter", "oci/runtime", "engine/monitor", "engine/rootless", "engine/role"}
 
 // heavy is what a light package does without even of the standard library, for the time it takes to initialise.
 var heavy = []string{"net/http", "text/template", "html/template", "regexp", "crypto/tls"}
