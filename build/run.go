@@ -132,22 +132,30 @@ func shownName(o *Options) string {
 	return o.Dockerfile[strings.LastIndexByte(o.Dockerfile, '/')+1:]
 }
 
-// plan turns the Dockerfile into the steps that the target needs.
-func (b *builder) plan(ctx context.Context) (*planner, *stage, error) {
+// newPlanner reads the Dockerfile.
+func (b *builder) newPlanner() (*planner, error) {
 	lint, err := newLinter(b.source.data, b.buildArgs, b.warnings.add)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	f, err := parse(b.source.name, b.source.data, b.buildArgs, lint)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p := &planner{
+	return &planner{
 		options: b.options, file: f, lex: shell.NewLex(f.escape), lint: lint, printer: b.printer,
 		images:    &images{store: b.options.Store, pull: b.options.Pull, printer: b.printer},
 		ignore:    b.source.ignore,
 		hasFiles:  b.source.context.dir != "",
 		buildArgs: b.buildArgs,
+	}, nil
+}
+
+// plan turns the Dockerfile into the steps that the target needs.
+func (b *builder) plan(ctx context.Context) (*planner, *stage, error) {
+	p, err := b.newPlanner()
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := p.setup(); err != nil {
 		return nil, nil, err

@@ -1,7 +1,6 @@
 package copier
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"codeberg.org/hoy/hoy/build/cache"
+	"codeberg.org/hoy/hoy/build/rootfs"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -140,23 +140,23 @@ func (s *Selection) remembered(e *Entry, d *cache.Digests) bool {
 }
 
 func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Digests, kept *atomic.Int64) error {
+	buf := make([]byte, 128<<10)
 	for _, e := range batch {
-		if err := ctx.Err(); err != nil {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		now := time.Now()
-		attrs, err := s.Tree.Xattrs(&e.Node)
-		if err != nil {
-			return err
-		}
-		e.Xattrs = attrs
+		var err error
 		if !e.IsRegular() {
+			e.Xattrs, err = s.Tree.Xattrs(&e.Node)
+			if err != nil {
+				return err
+			}
 			continue
 		}
-		if err := s.read(e, kept); err != nil {
-			return err
+		now := time.Now()
+		if err := s.read(e, buf, kept); err != nil {
+			return fmt.Errorf("read /%s: %w", e.Path, err)
 		}
-		e.Digest.Xattrs = len(attrs) > 0
 		if d != nil {
 			d.Put(&e.Stat, e.Digest, now)
 		}
@@ -164,38 +164,47 @@ func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Dige
 	return nil
 }
 
-// read finds the digest of one file. A file that changes between its look-up and the end of its reading is taken as it then is.
-func (s *Selection) read(e *Entry, kept *atomic.Int64) error {
-	f, err := s.Tree.Open(&e.Node)
+// read finds the digest and the attributes of one file. A file that changes between its look-up and the end of its reading is taken as
+// it then is, but its content is not kept.
+func (s *Selection) read(e *Entry, buf []byte, kept *atomic.Int64) error {
+	fd, before, err := s.Tree.OpenFD(&e.Node)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	var before unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &before); err != nil {
-		return fmt.Errorf("stat %s: %w", f.Name(), err)
+	defer unix.Close(fd)
+	if e.Xattrs, err = rootfs.XattrsFD(fd); err != nil {
+		return err
 	}
-	h := sha256.New()
-	var data bytes.Buffer
+	e.Digest.Xattrs = len(e.Xattrs) > 0
 	keep := before.Size <= keepFile && kept.Add(before.Size) <= keepAll
+	h := sha256.New()
+	var data []byte
 	if keep {
-		data.Grow(int(before.Size) + bytes.MinRead)
-		if _, err = data.ReadFrom(f); err == nil {
-			h.Write(data.Bytes())
+		data = make([]byte, 0, before.Size)
+	}
+	for {
+		n, err := unix.Read(fd, buf)
+		if err == unix.EINTR {
+			continue
 		}
-	} else {
-		_, err = io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 128<<10))
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", f.Name(), err)
-	}
-	if err := unix.Fstat(int(f.Fd()), &e.Stat); err != nil {
-		return fmt.Errorf("stat %s: %w", f.Name(), err)
-	}
-	if keep && sameState(&before, &e.Stat) {
-		e.Data = data.Bytes()
+		if err != nil {
+			return err
+		}
+		h.Write(buf[:n])
+		if keep {
+			data = append(data, buf[:n]...)
+		}
+		if n < len(buf) { // the end of a regular file
+			break
+		}
 	}
 	h.Sum(e.Digest.Sum[:0])
+	if err := unix.Fstat(fd, &e.Stat); err != nil {
+		return err
+	}
+	if keep && sameState(&before, &e.Stat) && int64(len(data)) == e.Stat.Size {
+		e.Data = data[:len(data):len(data)]
+	}
 	return nil
 }
 

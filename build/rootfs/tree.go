@@ -7,7 +7,6 @@ package rootfs
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -246,16 +245,31 @@ func (t *Tree) HostPath(n *Node) string { return path.Join(t.roots[n.root].path,
 
 // Open opens a regular file for reading. It does not wait, whatever took the file's place meanwhile.
 func (t *Tree) Open(n *Node) (*os.File, error) {
-	fd, err := t.roots[n.root].openAt(n.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	fd, _, err := t.OpenFD(n)
 	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
 		return nil, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		unix.Close(fd)
-		return nil, errors.Join(fmt.Errorf("open /%s: not a regular file", n.Path), err)
-	}
 	return os.NewFile(uintptr(fd), "/"+n.Path), nil
+}
+
+// OpenFD is Open without what a *os.File costs, and gives the file's state too. The caller closes the descriptor.
+func (t *Tree) OpenFD(n *Node) (fd int, st unix.Stat_t, err error) {
+	fd, err = t.roots[n.root].openAt(n.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	if err != nil {
+		return -1, st, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
+	}
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, st, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
+	}
+	return fd, st, nil
 }
 
 // OpenParent opens the directory that holds a file, in the directory of the stack that has it, as an O_PATH descriptor.

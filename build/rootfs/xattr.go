@@ -17,23 +17,33 @@ func (t *Tree) Xattrs(n *Node) (map[string]string, error) {
 		return nil, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
 	}
 	defer unix.Close(fd)
-	attrs, err := readXattrs(procPath(fd))
+	p := procPath(fd)
+	attrs, err := readXattrs(
+		func(buf []byte) (int, error) { return unix.Listxattr(p, buf) },
+		func(name string, buf []byte) (int, error) { return unix.Getxattr(p, name, buf) })
 	if err != nil {
 		return nil, &os.PathError{Op: "listxattr", Path: "/" + n.Path, Err: err}
 	}
 	return attrs, nil
 }
 
-func readXattrs(p string) (map[string]string, error) {
-	size, err := unix.Listxattr(p, nil)
-	if err == unix.ENOTSUP || size == 0 {
+// XattrsFD is Xattrs for an open file.
+func XattrsFD(fd int) (map[string]string, error) {
+	return readXattrs(
+		func(buf []byte) (int, error) { return unix.Flistxattr(fd, buf) },
+		func(name string, buf []byte) (int, error) { return unix.Fgetxattr(fd, name, buf) })
+}
+
+func readXattrs(list func([]byte) (int, error), get func(string, []byte) (int, error)) (map[string]string, error) {
+	size, err := list(nil)
+	if err == unix.ENOTSUP || err == nil && size == 0 {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	buf := make([]byte, size)
-	if size, err = unix.Listxattr(p, buf); err != nil {
+	if size, err = list(buf); err != nil {
 		return nil, err
 	}
 	attrs := map[string]string{}
@@ -41,7 +51,7 @@ func readXattrs(p string) (map[string]string, error) {
 		if !KeepXattr(name) {
 			continue
 		}
-		value, err := readXattr(p, name)
+		value, err := readXattr(name, get)
 		if err == unix.ENODATA {
 			continue
 		}
@@ -53,13 +63,13 @@ func readXattrs(p string) (map[string]string, error) {
 	return attrs, nil
 }
 
-func readXattr(p, name string) (string, error) {
-	size, err := unix.Getxattr(p, name, nil)
+func readXattr(name string, get func(string, []byte) (int, error)) (string, error) {
+	size, err := get(name, nil)
 	if err != nil {
 		return "", err
 	}
 	buf := make([]byte, size)
-	size, err = unix.Getxattr(p, name, buf)
+	size, err = get(name, buf)
 	if err != nil {
 		return "", err
 	}
