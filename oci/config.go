@@ -66,6 +66,8 @@ type Config struct {
 	Mounts   []Mount  `json:"mounts,omitempty"`  // in the order they are to be mounted
 	Devices  []Device `json:"devices,omitempty"`
 
+	Resources Resources `json:"resources,omitzero"`
+
 	Dns        []string `json:"dns,omitempty"`
 	DnsSearch  []string `json:"dnsSearch,omitempty"`
 	DnsOptions []string `json:"dnsOptions,omitempty"`

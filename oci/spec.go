@@ -74,7 +74,7 @@ func Spec(c *Config, o SpecOptions) (*specs.Spec, error) {
 		Linux:   &specs.Linux{Resources: &specs.LinuxResources{}},
 	})}
 	s.g.SetProcessArgs(args)
-	for _, step := range []func() error{s.process, s.security, s.namespaces, s.mounts, s.devices, s.sysctls} {
+	for _, step := range []func() error{s.process, s.security, s.namespaces, s.mounts, s.devices, s.resources, s.sysctls} {
 		if err := step(); err != nil {
 			return nil, err
 		}

@@ -22,6 +22,7 @@ func (c *Config) Validate() error {
 		c.checkMounts,
 		c.checkSysctls,
 		c.checkLimits,
+		c.Resources.Check,
 		c.checkLog,
 	} {
 		if err := check(); err != nil {
