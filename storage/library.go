@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"codeberg.org/hoy/hoy/storage/lease"
 	"codeberg.org/hoy/hoy/storage/records"
@@ -45,13 +46,25 @@ func (s *Store) open() (cstorage.Store, error) {
 	if err := presetFeatures(filepath.Join(run, "overlay")); err != nil {
 		return nil, err
 	}
+	options := []string{"overlay.skip_mount_home=true"}
+	if singleID() {
+		options = append(options, "overlay.ignore_chown_errors=true")
+	}
 	defer hideHostConfig(run)()
 	return cstorage.GetStore(types.StoreOptions{
 		GraphRoot:          string(s.dir),
 		RunRoot:            run,
 		GraphDriverName:    "overlay",
-		GraphDriverOptions: []string{"overlay.skip_mount_home=true"},
+		GraphDriverOptions: options,
 	})
+}
+
+// singleID says whether the user namespace has one user id only: then all files of a layer are the user's, whoever the
+// layer says they are. Its map is one line with the length 1 (user_namespaces(7)).
+func singleID() bool {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	fields := strings.Fields(string(data))
+	return err == nil && len(fields) == 3 && fields[2] == "1"
 }
 
 // presetFeatures answers in advance what the library's overlay driver would find out by mounting, for nothing here is mounted by it:
@@ -112,6 +125,7 @@ func (s *Store) leases() string { return filepath.Join(string(s.dir), "hoy") }
 func (s *Store) tidy() {
 	_ = lease.Sweep(s.leases(), s.undo)
 	_ = s.mendImages()
+	s.tidyVolumes()
 }
 
 // mendImages removes images whose records are not whole. containers/storage records an image before its manifest and config, so

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 
 	"codeberg.org/hoy/hoy/storage/lease"
 	"go.podman.io/image/v5/docker/archive"
@@ -46,6 +47,7 @@ func (s *Store) Load(ctx context.Context, r io.Reader, o LoadOptions) ([]Loaded,
 	}
 	defer room.Release()
 	l.dir = room.Dir
+	defer runtime.KeepAlive(r) // plainFile gives its descriptor's number away
 	if err := l.run(ctx, r); err != nil {
 		if ctx.Err() != nil {
 			return l.loaded, ctx.Err()
@@ -67,9 +69,12 @@ type load struct {
 }
 
 func (l *load) run(ctx context.Context, r io.Reader) error {
-	file := filepath.Join(l.dir, "archive.tar")
-	if err := spool(ctx, file, r); err != nil {
-		return err
+	file := plainFile(r)
+	if file == "" {
+		file = filepath.Join(l.dir, "archive.tar")
+		if err := spool(ctx, file, r); err != nil {
+			return err
+		}
 	}
 	format, err := archiveFormat(file)
 	if err != nil {
@@ -84,14 +89,46 @@ func (l *load) run(ctx context.Context, r io.Reader) error {
 	return errors.New("no image in the archive: it has neither a manifest.json nor an index.json")
 }
 
-// spool writes the archive to a file, decompressed: reading an image goes back and forth in it.
+// plainFile gives the path of an archive that needs no spooling, for it is a regular file without compression, or "".
+func plainFile(r io.Reader) string {
+	f, ok := r.(*os.File)
+	if !ok {
+		return ""
+	}
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != 0 {
+		return ""
+	}
+	head := io.NewSectionReader(f, 0, 1<<10)
+	if decompress, _, err := compression.DetectCompression(head); err != nil || decompress != nil {
+		return ""
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+}
+
+// spool writes the archive to a file, decompressed: reading an image goes back and forth in it. When the context ends, it does not
+// wait for a reader that gives nothing; the process is about to end then.
 func spool(ctx context.Context, file string, r io.Reader) error {
+	done := make(chan error, 1)
+	go func() { done <- writeSpool(file, &contextReader{ctx, r}) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func writeSpool(file string, r io.Reader) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	in, _, err := compression.AutoDecompress(bufio.NewReaderSize(&contextReader{ctx, r}, 1<<20))
+	in, _, err := compression.AutoDecompress(bufio.NewReaderSize(r, 1<<20))
 	if err != nil {
 		return fmt.Errorf("read archive: %w", err)
 	}

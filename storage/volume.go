@@ -165,3 +165,18 @@ func (s *Store) RemoveVolume(name string, inUse func(name string) []string) erro
 	}
 	return nil
 }
+
+// tidyVolumes removes what a killed CreateVolume or RemoveVolume left. A new volume takes no hour to be made.
+func (s *Store) tidyVolumes() {
+	entries, err := os.ReadDir(s.volumes())
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		isNew := strings.HasPrefix(e.Name(), ".new-") && err == nil && time.Since(info.ModTime()) > time.Hour
+		if isNew || strings.HasPrefix(e.Name(), ".old-") {
+			os.RemoveAll(filepath.Join(s.volumes(), e.Name()))
+		}
+	}
+}
