@@ -5,11 +5,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"codeberg.org/hoy/hoy/storage"
 	"codeberg.org/hoy/hoy/testdata/harness"
 )
 
 func TestMain(m *testing.M) {
 	// The test binary is hoy, when it is called so. Its other roles are reached before this, as in hoy itself.
+	if storage.Reexec() {
+		return
+	}
 	testscript.Main(m, map[string]func(){
 		"hoy": main,
 		"pty": harness.PTY,
