@@ -59,9 +59,14 @@ func (r *rootGetter) close() { unix.Close(r.fd) }
 
 // Get is that of tar-split's FileGetter.
 func (r *rootGetter) Get(name string) (io.ReadCloser, error) {
-	fd, err := unix.Openat2(r.fd, name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	for {
+		fd, err := unix.Openat2(r.fd, name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+		if errors.Is(err, unix.EAGAIN) {
+			continue // something was mounted or renamed somewhere meanwhile: openat2(2)
+		}
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		return os.NewFile(uintptr(fd), name), nil
 	}
-	return os.NewFile(uintptr(fd), name), nil
 }

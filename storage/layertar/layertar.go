@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -271,7 +272,11 @@ func present(lower, name string) presence {
 		return absent
 	}
 	defer unix.Close(dir)
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
+	fd, err := unix.Openat2(dir, name, how)
+	for errors.Is(err, unix.EAGAIN) { // something was mounted or renamed somewhere meanwhile: openat2(2)
+		fd, err = unix.Openat2(dir, name, how)
+	}
 	if err != nil {
 		return absent
 	}
