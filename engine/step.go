@@ -143,14 +143,14 @@ func makeStubs(dir string, mounts []child.Mount) error {
 	}
 	for _, m := range mounts {
 		target := filepath.Join(dir, path.Clean("/"+m.Target))
-		parent := target
-		if m.File {
+		parent, file := target, isFile(m)
+		if file {
 			parent = filepath.Dir(target)
 		}
 		if err := mkdirsBelow(dir, parent); err != nil {
 			return err
 		}
-		if !m.File {
+		if !file {
 			continue
 		}
 		if err := writeWorldReadable(target, nil); err != nil {
@@ -158,6 +158,15 @@ func makeStubs(dir string, mounts []child.Mount) error {
 		}
 	}
 	return nil
+}
+
+// isFile says whether something that is no directory is mounted.
+func isFile(m child.Mount) bool {
+	if m.File || m.Type != "bind" {
+		return m.File
+	}
+	fi, err := os.Stat(m.Source)
+	return err == nil && !fi.IsDir()
 }
 
 // mkdirsBelow makes the directories from dir, which exists, down to name.
