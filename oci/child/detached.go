@@ -69,6 +69,14 @@ func refused(err error, key string) bool {
 	return e.Errno == unix.EINVAL && name == key
 }
 
+// optionsOf are the options of a new file system, with the source that mountinfo will show.
+func optionsOf(m *Mount) []option {
+	if m.Source == "" {
+		return parseOptions(m.Data)
+	}
+	return append([]option{{"source", m.Source}}, parseOptions(m.Data)...)
+}
+
 // parseOptions takes "size=64m,mode=1777,ro" apart.
 func parseOptions(data string) []option {
 	var o []option

@@ -129,13 +129,24 @@ func (b *birth) protect(path string) error {
 		return err
 	}
 	defer unix.Close(target)
+	readOnly := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if isMountRoot(target) {
+		return setAttrs(target, unix.AT_RECURSIVE, &readOnly)
+	}
 	m, err := openTree(target, "", true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(m.fd)
-	if err := setAttrs(m.fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+	if err := setAttrs(m.fd, unix.AT_RECURSIVE, &readOnly); err != nil {
 		return err
 	}
 	return attach(m, target)
+}
+
+// isMountRoot says whether something is mounted where fd is: then that mount can be made read-only as it is.
+func isMountRoot(fd int) bool {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &st)
+	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }

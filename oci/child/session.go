@@ -92,7 +92,7 @@ func joinKeyring(name string) {
 	}
 }
 
-// joinNamespaces enters the namespaces of Plan.Join. It comes before anything is mounted, because mounts of procfs, sysfs and
+// joinNamespaces enters the namespaces of Plan.Join and makes those of Plan.Unshare. It comes before anything is mounted, because mounts of procfs, sysfs and
 // mqueue show the namespaces of who mounts them. All are opened first: one may be a mount namespace, after which the paths mean something else. A
 // pid namespace is not entered here: only a child of who enters it is inside, so the parent does it.
 func joinNamespaces(b *birth) error {
@@ -110,7 +110,10 @@ func joinNamespaces(b *birth) error {
 			return at(j.Path, err)
 		}
 	}
-	return nil
+	if b.plan.Unshare == 0 {
+		return nil
+	}
+	return at("unshare", unix.Unshare(int(b.plan.Unshare)))
 }
 
 func join(fd, kind int) error {

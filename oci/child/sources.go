@@ -39,14 +39,14 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 	case "", "bind":
 		return b.openBind(m)
 	case "sysfs":
-		got, err := newMount("sysfs", parseOptions(m.Data), int(m.Flags))
+		got, err := newMount("sysfs", optionsOf(m), int(m.Flags))
 		if err == unix.EPERM {
 			// The network namespace is not ours to show; the host's sysfs shows the same one.
 			return b.openBind(&Mount{Source: "/sys", Flags: m.Flags, Recursive: true})
 		}
 		return got, err
 	case "proc":
-		got, err := newMount("proc", parseOptions(m.Data), int(m.Flags))
+		got, err := newMount("proc", optionsOf(m), int(m.Flags))
 		if err == unix.EPERM {
 			err = because("", "the host's own /proc is partly hidden, so none can be made in a user namespace", err)
 		}
@@ -54,7 +54,7 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 	case "devpts":
 		return newDevpts(m)
 	}
-	got, err := newMount(m.Type, parseOptions(m.Data), int(m.Flags))
+	got, err := newMount(m.Type, optionsOf(m), int(m.Flags))
 	if err == unix.ENODEV {
 		err = because("", "the kernel has no file system "+m.Type, err)
 	}
@@ -64,7 +64,7 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 // newDevpts mounts the container's own terminals. Where the group that they should belong to (5, tty) has no id in this user namespace, they belong
 // to who opens them.
 func newDevpts(m *Mount) (mounted, error) {
-	options := parseOptions(m.Data)
+	options := optionsOf(m)
 	got, err := newMount("devpts", options, int(m.Flags))
 	if !refused(err, "gid") {
 		return got, err
@@ -84,6 +84,9 @@ func (b *birth) openBind(m *Mount) (mounted, error) {
 	got, err := openTreeIn(m.Source, m.Subpath, m.Recursive)
 	if err != nil {
 		return got, because(m.Source, "bind source", err)
+	}
+	if m.File && got.dir {
+		return got, because(m.Source, "bind source", unix.EISDIR)
 	}
 	if m.CopyUp && got.dir && m.Subpath == "" {
 		if got.volume, err = openVolume(m.Source); err != nil {

@@ -22,3 +22,29 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkExec is one more process in a running container.
+func BenchmarkExec(b *testing.B) {
+	r := newBox(b).start("true")
+	r.plan.Args = []string{"true"}
+	for b.Loop() {
+		p, err := runtime.Exec(&r.plan, runtime.StartOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if s, err := p.Wait(); err != nil || s.Code != 0 {
+			b.Fatal(s, err)
+		}
+	}
+}
+
+// BenchmarkSealedSelf is the part of both that keeps hoy's executable from the container.
+func BenchmarkSealedSelf(b *testing.B) {
+	for b.Loop() {
+		f, err := runtime.SealedSelf()
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
+	}
+}

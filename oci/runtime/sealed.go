@@ -105,41 +105,53 @@ func setLayers(fs int, layers ...string) error {
 	return unix.FsconfigSetString(fs, "lowerdir", all)
 }
 
-// sealElsewhere does the same in a user namespace that lives for the time of it, because an ordinary user may mount in one of his own only. A
-// forked child enters it and makes the calls; the descriptors are ours too (CLONE_FILES).
+// sealElsewhere does the same in a user namespace that lives for the time of it, because an ordinary user may mount in one of his own only: a
+// forked child makes the calls there, and holds the file until we have opened it too.
 func sealElsewhere(dir, name, second string) (int, error) {
+	var gate [2]int
+	if err := unix.Pipe2(gate[:], unix.O_CLOEXEC); err != nil {
+		return -1, err
+	}
+	defer unix.Close(gate[0])
+	s := sealScript(dir, name, second)
+	s.Call(unix.SYS_CLOSE, uintptr(gate[1]))
+	s.AwaitByte(gate[0])
+	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	if err != nil {
+		unix.Close(gate[1])
+		return -1, err
+	}
+	out, err := f.WaitFor(1)
+	fd := -1
+	switch {
+	case err != nil:
+	case out.Failure != nil:
+		err = out.Failure.Errno
+	case len(out.Results) == 1:
+		fd, err = unix.Open(fmt.Sprintf("/proc/%d/fd/%d", f.Pid, out.Results[0]), unix.O_PATH|unix.O_CLOEXEC, 0)
+	default:
+		err = errHungUp
+	}
+	unix.Close(gate[1]) // lets the child end
+	_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
+	return fd, err
+}
+
+// sealScript is sealHere as a script that reports the open file.
+func sealScript(dir, name, second string) *raw.Script {
 	var s raw.Script
-	fs := s.Report(unix.SYS_FSOPEN, s.String("overlay"), unix.FSOPEN_CLOEXEC)
+	fs := s.Call(unix.SYS_FSOPEN, s.String("overlay"), unix.FSOPEN_CLOEXEC)
 	for _, layer := range []string{dir, second} {
 		s.Call(unix.SYS_FSCONFIG, 0, unix.FSCONFIG_SET_STRING, s.String("lowerdir+"), s.String(layer), 0)
 		s.Use(0, fs)
 	}
 	s.Call(unix.SYS_FSCONFIG, 0, unix.FSCONFIG_CMD_CREATE, 0, 0, 0)
 	s.Use(0, fs)
-	mount := s.Report(unix.SYS_FSMOUNT, 0, unix.FSMOUNT_CLOEXEC, sealAttrs)
+	mount := s.Call(unix.SYS_FSMOUNT, 0, unix.FSMOUNT_CLOEXEC, sealAttrs)
 	s.Use(0, fs)
 	s.Report(unix.SYS_OPENAT, 0, s.String(name), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
 	s.Use(0, mount)
-
-	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_FILES)
-	if err != nil {
-		return -1, err
-	}
-	out, err := f.Wait()
-	_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
-	for _, fd := range out.Results[:min(2, len(out.Results))] {
-		unix.Close(int(fd))
-	}
-	if err == nil && out.Failure != nil {
-		err = out.Failure.Errno
-	}
-	if err == nil && len(out.Results) != 3 {
-		err = errHungUp
-	}
-	if err != nil {
-		return -1, err
-	}
-	return int(out.Results[2]), nil
+	return &s
 }
 
 // sameAsSelf says whether fd is the program that runs: the file at its path may have been replaced since.

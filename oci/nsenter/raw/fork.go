@@ -56,7 +56,8 @@ func (s *Script) ReportTo() (int, error) {
 }
 
 // Start forks with the clone(2) flags and plays the script in the child, which exits when the script ends without an execve:
-// with 0 at its end, 1 after a failure. CLONE_VM must not be among the flags: the child is a copy of this process with one thread.
+// with 0 at its end, 1 after a failure. CLONE_VM and CLONE_FILES must not be among the flags: the child is a copy of this process with one
+// thread, and both ends of its pipe are closed on our side.
 func (s *Script) Start(flags uintptr) (*Forked, error) {
 	if _, err := s.ReportTo(); err != nil {
 		return nil, err
@@ -109,9 +110,18 @@ type Outcome struct {
 // Wait reads the report until the script ended or executed a program. It reaps nothing.
 func (f *Forked) Wait() (Outcome, error) {
 	defer unix.Close(f.pipe)
-	var o Outcome
+	return f.read(-1)
+}
+
+// WaitFor reads the report until there are n results, or the script ended. The child goes on; Wait is not called.
+func (f *Forked) WaitFor(n int) (Outcome, error) {
+	defer unix.Close(f.pipe)
+	return f.read(n)
+}
+
+func (f *Forked) read(results int) (o Outcome, err error) {
 	var buf [unsafe.Sizeof(record{})]byte
-	for {
+	for len(o.Results) != results {
 		n, err := unix.Read(f.pipe, buf[:])
 		switch {
 		case err == unix.EINTR:
@@ -123,15 +133,20 @@ func (f *Forked) Wait() (Outcome, error) {
 		case n != len(buf):
 			return o, fmt.Errorf("short report of %d bytes from the fork", n)
 		}
-		label := f.script.labels[binary.NativeEndian.Uint32(buf[4:])]
-		value := binary.NativeEndian.Uint64(buf[8:])
-		switch binary.NativeEndian.Uint32(buf[:]) {
-		case recordPid:
-			o.Pids = append(o.Pids, int(value))
-		case recordRet:
-			o.Results = append(o.Results, uintptr(value))
-		case recordFail:
-			o.Failure = &Failure{label, syscall.Errno(value)}
-		}
+		f.take(&o, buf[:])
+	}
+	return o, nil
+}
+
+// take adds a record to the outcome.
+func (f *Forked) take(o *Outcome, rec []byte) {
+	value := binary.NativeEndian.Uint64(rec[8:])
+	switch binary.NativeEndian.Uint32(rec) {
+	case recordPid:
+		o.Pids = append(o.Pids, int(value))
+	case recordRet:
+		o.Results = append(o.Results, uintptr(value))
+	case recordFail:
+		o.Failure = &Failure{f.script.labels[binary.NativeEndian.Uint32(rec[4:])], syscall.Errno(value)}
 	}
 }
