@@ -1,0 +1,93 @@
+package child
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// isolated runs the calling test again in a mount namespace of its own, for an ordinary user in a user namespace too, and says whether this is that run.
+func isolated(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("CHILD_TEST") != "" {
+		return true
+	}
+	args := []string{"--mount", "--user", "--map-root-user", "--map-auto", os.Args[0], "-test.run", "^" + t.Name() + "$"}
+	if os.Geteuid() == 0 {
+		args = append(args[:1], args[4:]...)
+	}
+	cmd := exec.Command("unshare", args...)
+	cmd.Env = append(os.Environ(), "CHILD_TEST=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// TestOverlayByNumbers mounts as kernels before 6.7 need it: many layers, at long paths, through mount(2).
+func TestOverlayByNumbers(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	dir := t.TempDir()
+	mkdir := func(name string) string {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	r := Rootfs{Upper: mkdir("upper,a:b"), Work: mkdir("work")}
+	for i := range 400 {
+		r.Lower = append(r.Lower, mkdir(strings.Repeat("deep/", 50)+string(rune('a'+i%26))+strings.Repeat("x", i/26)))
+	}
+	if err := os.WriteFile(filepath.Join(r.Lower[399], "file"), []byte("last"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	userns, err := selfInUserns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := overlayByNumbers(r, overlayOptions(r, userns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(r.Lower[0], unix.MNT_DETACH)
+	if !m.attached || !isOn(m.fd, unix.OVERLAYFS_SUPER_MAGIC) {
+		t.Errorf("%+v is not an attached overlay", m)
+	}
+	if data, err := os.ReadFile(filepath.Join(r.Lower[0], "file")); string(data) != "last" {
+		t.Errorf("read %q, %v", data, err)
+	}
+	if err := os.Chdir("/"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOverlayErrors(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		name string
+		r    Rootfs
+		want string
+	}{
+		{"too many", Rootfs{Lower: make([]string, 501), Upper: dir}, "501 layers; the kernel mounts 500 at most"},
+		{"no layer", Rootfs{Lower: []string{dir + "/none", dir}, Upper: dir, Work: dir}, "no such file or directory"},
+		{"no upper", Rootfs{Lower: []string{dir, "/usr"}, Upper: dir + "/none", Work: dir}, "upperdir=" + dir + "/none"},
+	} {
+		fd, err := PrepareRootfs(tt.r)
+		if err == nil {
+			unix.Close(fd)
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
