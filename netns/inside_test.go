@@ -163,4 +163,3 @@ func TestThroughput(t *testing.T) {
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
-

@@ -1,0 +1,191 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"codeberg.org/hoy/hoy/netns/dns"
+)
+
+const (
+	dialPatience = 30 * time.Second
+	udpIdle      = 90 * time.Second
+	copyBuffer   = 256 << 10
+	maxDatagram  = 65535
+)
+
+var errNoHost = errors.New("the host has no address that a container could reach")
+
+// destination is where a packet to an address of the container's world goes: to the host for its gateway, to the host's name
+// server for the resolver's address, else to itself.
+func (r *router) destination(to netip.AddrPort) (netip.AddrPort, error) {
+	o := r.options
+	switch to.Addr() {
+	case o.DNS4, o.DNS6:
+		return nameServer(to)
+	case o.Gateway4, o.Gateway6:
+		a, err := hostAddress(to.Addr())
+		return netip.AddrPortFrom(a, to.Port()), err
+	}
+	return to, nil
+}
+
+// nameServer is the host's first, asked anew each time: a laptop changes its network.
+func nameServer(to netip.AddrPort) (netip.AddrPort, error) {
+	if to.Port() != dns.Port {
+		return to, errors.New("only port 53 is served")
+	}
+	conf, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		return to, err
+	}
+	servers := dns.ParseServers(string(conf))
+	if len(servers) == 0 {
+		return to, errors.New("the host has no name server")
+	}
+	return servers[0], nil
+}
+
+// hostAddress is the address that the host shows to others, of the gateway's family. It is never a loopback address: what listens
+// there has been kept from others on purpose.
+func hostAddress(gateway netip.Addr) (netip.Addr, error) {
+	probe := "192.0.2.1:9" // nothing is sent: the kernel chooses the source by its routes
+	if gateway.Is6() {
+		probe = "[2001:db8::1]:9"
+	}
+	c, err := net.Dial("udp", probe)
+	if err != nil {
+		return netip.Addr{}, errNoHost
+	}
+	defer c.Close()
+	a := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	if a.IsLoopback() {
+		return a, errNoHost
+	}
+	return a, nil
+}
+
+func endpointAddr(a tcpip.Address, port uint16) netip.AddrPort {
+	ip, _ := netip.AddrFromSlice(a.AsSlice())
+	return netip.AddrPortFrom(ip, port)
+}
+
+// tcp makes a connection of the user's first: what cannot be reached is refused, as it would be without hoy between.
+func (r *router) tcp(request *tcp.ForwarderRequest) {
+	id := request.ID()
+	to, err := r.destination(endpointAddr(id.LocalAddress, id.LocalPort))
+	var outer net.Conn
+	if err == nil {
+		d := net.Dialer{Timeout: dialPatience, KeepAlive: -1}
+		d.SetMultipathTCP(false)
+		outer, err = d.DialContext(context.Background(), "tcp", to.String())
+	}
+	if err != nil {
+		request.Complete(true)
+		return
+	}
+	var queue waiter.Queue
+	endpoint, failed := request.CreateEndpoint(&queue)
+	if failed != nil {
+		request.Complete(true)
+		outer.Close()
+		return
+	}
+	request.Complete(false)
+	go join(gonet.NewTCPConn(&queue, endpoint), outer.(*net.TCPConn))
+}
+
+// half is a connection one way of which can be ended.
+type half interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// join copies both ways until both have ended.
+func join(inner, outer half) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pass(outer, inner)
+	}()
+	pass(inner, outer)
+	<-done
+	inner.Close()
+	outer.Close()
+}
+
+// pass copies one way and passes the end on; a failure ends both ways.
+func pass(to, from half) {
+	_, err := io.CopyBuffer(writer{to}, reader{from}, make([]byte, copyBuffer))
+	if err != nil {
+		to.Close()
+		from.Close()
+		return
+	}
+	to.CloseWrite()
+}
+
+// reader and writer hide the other methods of a connection, by which io.Copy would choose a smaller buffer of its own.
+type (
+	reader struct{ io.Reader }
+	writer struct{ io.Writer }
+)
+
+// udp gives each pair of ends a socket of the user's, for as long as either speaks.
+func (r *router) udp(request *udp.ForwarderRequest) bool {
+	id := request.ID()
+	to, err := r.destination(endpointAddr(id.LocalAddress, id.LocalPort))
+	if err != nil || to.Addr().IsMulticast() || to.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return true // dropped, as on a network where nobody listens
+	}
+	var queue waiter.Queue
+	endpoint, failed := request.CreateEndpoint(&queue)
+	if failed != nil {
+		return false
+	}
+	inner := gonet.NewUDPConn(&queue, endpoint)
+	outer, err := net.Dial("udp", to.String())
+	if err != nil {
+		inner.Close()
+		return false // the container's kernel is told that the port is unreachable
+	}
+	go relay(inner, outer)
+	return true
+}
+
+func relay(inner, outer net.Conn) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		datagrams(outer, inner)
+	}()
+	datagrams(inner, outer)
+	<-done
+}
+
+// datagrams copies one way. Whoever falls silent first waits for the other: a deadline counts from the last datagram of both.
+func datagrams(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	buf := make([]byte, maxDatagram)
+	for {
+		from.SetReadDeadline(time.Now().Add(udpIdle))
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		to.SetReadDeadline(time.Now().Add(udpIdle))
+		to.Write(buf[:n])
+	}
+}

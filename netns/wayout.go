@@ -1,0 +1,75 @@
+package netns
+
+import (
+	"net/netip"
+	"os"
+
+	"codeberg.org/hoy/hoy/netns/link"
+	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/netns/uplink"
+)
+
+// The user-mode network of a rootless container: slirp4netns' numbers, which people know, when the host does not use them.
+const (
+	uplinkMTU     = 65520 // one large packet costs what a small one does; nothing of it reaches a wire
+	uplinkMAC     = "52:55:0a:00:02:02"
+	uplinkGateway = 2 // within the subnet
+	uplinkDNS     = 3
+	uplinkSelf    = 100
+)
+
+var (
+	uplinkPools = []candidate{
+		{netip.MustParsePrefix("10.0.2.0/24"), 24}, {netip.MustParsePrefix("10.84.0.0/16"), 24}, {netip.MustParsePrefix("172.16.0.0/12"), 24},
+	}
+	uplinkSix = netip.MustParsePrefix("fd00:686f:79::/64")
+)
+
+// WayOut is a rootless container's link to the world, and what is behind it.
+type WayOut struct {
+	// Device goes to uplink.Keep, in this process or, inherited, in the container's monitor.
+	Device  *os.File
+	Options uplink.Options
+	// Endpoint is the container's end, as if it were on a network: for publish.Target, /etc/hosts and `inspect`.
+	Endpoint record.Endpoint
+}
+
+// NewWayOut makes the link in the container's namespace. The container can start at once: what it sends before uplink.Keep has begun waits.
+func NewWayOut(ns *os.File) (*WayOut, error) {
+	own, err := link.Open(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	used, err := own.Routes()
+	if err != nil {
+		return nil, err
+	}
+	four, err := freePool(uplinkPools, used)
+	if err != nil {
+		return nil, err
+	}
+	w := &WayOut{
+		Options: uplink.Options{
+			MTU: uplinkMTU, MAC: uplinkMAC, Bits4: four.Bits(), Bits6: uplinkSix.Bits(),
+			Gateway4: nth(four, uplinkGateway), Gateway6: nth(uplinkSix, uplinkGateway), DNS4: nth(four, uplinkDNS), DNS6: nth(uplinkSix, uplinkDNS),
+		},
+		Endpoint: record.Endpoint{IPv4: nth(four, uplinkSelf), IPv6: nth(uplinkSix, uplinkSelf), Interface: "eth0"},
+	}
+	w.Endpoint.MAC = macOf(w.Endpoint.IPv4)
+	w.Device, err = link.NewDevice(ns, link.Interface{
+		Name: w.Endpoint.Interface, MAC: w.Endpoint.MAC, MTU: w.Options.MTU,
+		Addrs:    []netip.Prefix{netip.PrefixFrom(w.Endpoint.IPv4, four.Bits()), netip.PrefixFrom(w.Endpoint.IPv6, uplinkSix.Bits())},
+		Gateways: []netip.Addr{w.Options.Gateway4, w.Options.Gateway6},
+	})
+	return w, err
+}
+
+// nth is the address that many after the prefix's first.
+func nth(p netip.Prefix, n int) netip.Addr {
+	a := p.Masked().Addr()
+	for range n {
+		a = a.Next()
+	}
+	return a
+}

@@ -1,0 +1,119 @@
+package netns
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"codeberg.org/hoy/hoy/netns/space"
+	"codeberg.org/hoy/hoy/netns/uplink"
+	"codeberg.org/hoy/hoy/netns/uplink/stack"
+)
+
+// TestMain is the roles that hoy's main dispatches.
+func TestMain(m *testing.M) {
+	if os.Args[0] == uplink.Role {
+		os.Exit(stack.Main(os.Args))
+	}
+	os.Exit(m.Run())
+}
+
+// out gives a container of its own a way out through the lab's host.
+func (l *lab) out() (*os.File, *WayOut) {
+	ns := namespace(l.t)
+	w, err := NewWayOut(ns)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.run(func(ctx context.Context) {
+		err := space.Do(l.host, func() error { return uplink.Keep(ctx, w.Device, w.Options) })
+		if err != nil {
+			l.t.Error(err)
+		}
+	})
+	return ns, w
+}
+
+func TestWayOut(t *testing.T) {
+	l := newLab(t)
+	ns, w := l.out()
+	serve(t, l.world, "TCP6", "80")
+	serve(t, l.world, "UDP6", "53")
+	serve(t, l.host, "TCP6", "81")
+	for name, c := range map[string]struct{ address, want string }{
+		"TCP":          {"TCP:203.0.113.2:80", "203.0.113.1"},
+		"TCP, IPv6":    {"TCP6:[2001:db8::2]:80", "2001:db8::1"},
+		"UDP":          {"UDP:203.0.113.2:53", "203.0.113.1"},
+		"UDP, IPv6":    {"UDP6:[2001:db8::2]:53", "2001:db8::1"},
+		"the host":     {"TCP:" + w.Options.Gateway4.String() + ":81", "203.0.113.1"},
+		"host, IPv6":   {"TCP6:[" + w.Options.Gateway6.String() + "]:81", "2001:db8::1"},
+		"nobody there": {"TCP:203.0.113.2:82", ""},
+	} {
+		if got := unmapped(ask(ns, c.address)); got != c.want {
+			t.Errorf("%s: the service sees %q, want %q", name, got, c.want)
+		}
+	}
+	began := time.Now()
+	if _, err := run(ns, "timeout 5 socat -u OPEN:/dev/null TCP:203.0.113.2:82"); err == nil || time.Since(began) > 2*time.Second {
+		t.Errorf("a closed port is not refused at once: %v after %v", err, time.Since(began))
+	}
+	run(l.host, "cd /proc/sys/net/ipv4; echo 0 2147483647 >ping_group_range || echo 0 0 >ping_group_range") // all groups, or all that are mapped
+	for _, to := range []string{"203.0.113.2", "2001:db8::2", w.Options.Gateway4.String(), w.Options.Gateway6.String()} {
+		if !pings(ns, netip.MustParseAddr(to)) {
+			t.Errorf("cannot ping %s", to)
+		}
+	}
+	if pings(ns, netip.MustParseAddr("203.0.113.77")) {
+		t.Error("an address that nobody has answers")
+	}
+}
+
+func TestWayOutEnds(t *testing.T) {
+	l := newLab(t)
+	ns, err := space.New()
+	if err != nil {
+		t.Skip(err)
+	}
+	w, err := NewWayOut(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- space.Do(l.host, func() error { return uplink.Keep(context.Background(), w.Device, w.Options) })
+	}()
+	serve(t, l.world, "TCP6", "80")
+	if got := ask(ns, "TCP:203.0.113.2:80"); unmapped(got) != "203.0.113.1" {
+		t.Errorf("no way out: %q", got)
+	}
+	ns.Close() // the container's last hold
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the process outlives the container's namespace")
+	}
+}
+
+func TestWayOutThroughput(t *testing.T) {
+	l := newLab(t)
+	ns, _ := l.out()
+	for _, direction := range []string{"", "-R"} {
+		stop := make(chan struct{})
+		go func() { run(l.world, "timeout 10 iperf3 -s -1"); close(stop) }()
+		waitListening(t, l.world, "5201")
+		out, err := run(ns, "timeout 8 iperf3 -t 2 -f g "+direction+" -c 203.0.113.2")
+		if err != nil {
+			t.Skipf("needs iperf3: %v: %s", err, out)
+		}
+		<-stop
+		lines := strings.Split(out, "\n")
+		t.Log(strconv.Quote(direction), lines[len(lines)-3])
+	}
+}
