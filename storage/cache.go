@@ -14,8 +14,8 @@ import (
 // cacheVersion is part of a cache file's content; files of another version are not used.
 const cacheVersion = 1
 
-// cached is the content of a cache file: what a reference meant when the record files were those of State. The files lie in the
-// run directory and are gone after a boot.
+// cached is the content of a cache file: what a reference, or a layer's id, meant when the record files were those of State. The
+// files lie in the run directory and are gone after a boot.
 type cached struct {
 	Version   int
 	Ref       string
@@ -34,8 +34,8 @@ func (s *Store) cacheFile(ref string) string {
 	return filepath.Join(s.options.Run, "images", hex.EncodeToString(sum[:16]))
 }
 
-// recall gives the image that ref meant when the record files were the same as now, or nil.
-func (s *Store) recall(ref string, state records.State) *Image {
+// recall gives what was remembered of ref when the record files were the same as now, or nil.
+func (s *Store) recall(ref string, state records.State) *cached {
 	data, err := os.ReadFile(s.cacheFile(ref))
 	if err != nil {
 		return nil
@@ -47,6 +47,14 @@ func (s *Store) recall(ref string, state records.State) *Image {
 	if c.Version != cacheVersion || c.Ref != ref || c.Dir != s.dir || c.State != state {
 		return nil
 	}
+	return &c
+}
+
+// image is what the reference meant, or nil.
+func (c *cached) image(s *Store) *Image {
+	if c == nil {
+		return nil
+	}
 	img := &Image{ID: c.ID, Names: c.Names, Digest: c.Digest, Size: c.Size, LayerIDs: c.LayerIDs, RawConfig: c.RawConfig}
 	if s.complete(img) != nil {
 		return nil
@@ -55,18 +63,16 @@ func (s *Store) recall(ref string, state records.State) *Image {
 }
 
 // remember writes the cache file. Whatever goes wrong costs only time, so nothing is reported.
-func (s *Store) remember(ref string, state records.State, img *Image) {
-	if !state.Settled(time.Now()) {
+func (s *Store) remember(c cached) {
+	if !c.State.Settled(time.Now()) {
 		return // one more change in the same tick of the clock would not show
 	}
-	data, err := json.Marshal(cached{
-		Version: cacheVersion, Ref: ref, Dir: s.dir, State: state,
-		ID: img.ID, Names: img.Names, Digest: img.Digest, Size: img.Size, LayerIDs: img.LayerIDs, RawConfig: img.RawConfig,
-	})
+	c.Version, c.Dir = cacheVersion, s.dir
+	data, err := json.Marshal(c)
 	if err != nil {
 		return
 	}
-	path := s.cacheFile(ref)
+	path := s.cacheFile(c.Ref)
 	if os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return
 	}

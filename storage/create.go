@@ -35,10 +35,25 @@ func (s *Store) CreateImage(ctx context.Context, spec ImageSpec) (*Image, error)
 	if err != nil {
 		return nil, s.explain(fmt.Errorf("create image: %w", err))
 	}
-	if err := s.createImage(blobs, names); err != nil {
+	if !s.haveNames(blobs.id(), names) {
+		err = s.createImage(blobs, names)
+	}
+	if err == nil && s.building() {
+		err = s.settle()
+	}
+	if err != nil {
 		return nil, s.explain(fmt.Errorf("create image: %w", err))
 	}
 	return s.Image(ctx, blobs.id())
+}
+
+// haveNames says whether the store has the image whole, under these names: a build that found all in its cache opens no library.
+func (s *Store) haveNames(id string, names []string) bool {
+	if !s.haveImage(id) {
+		return false
+	}
+	img, err := s.Image(context.Background(), id)
+	return err == nil && !slices.ContainsFunc(names, func(name string) bool { return !contains(img.Names, name) })
 }
 
 func fullTags(names []string) ([]string, error) {
@@ -147,11 +162,13 @@ func (s *Store) createImage(b *imageBlobs, names []string) error {
 	if err := s.recordDigests(); err != nil {
 		return err
 	}
-	if err := s.syncAll(); err != nil {
-		return err
-	}
-	if err := s.putRecord(lib, b); err != nil {
-		return err
+	if !s.haveImage(b.id()) {
+		if err := s.settle(); err != nil {
+			return err
+		}
+		if err := s.putRecord(lib, b); err != nil {
+			return err
+		}
 	}
 	return s.putNames(lib, b.id(), names)
 }

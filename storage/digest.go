@@ -18,8 +18,9 @@ import (
 // builds is what committing layers needs beyond a single call.
 type builds struct {
 	mu      sync.Mutex
-	session *lease.Lease        // holds the journal that says since when layers may not be durable
+	session *lease.Lease        // from the first commit until all are durable: holds the journal that says since when layers may not be durable
 	release func()              // gives up the right to add layers
+	commits int                 // so far
 	futures map[string]*future  // digests under way or known, by layer id
 	pending map[string]digested // digests that layers.json does not have yet, by layer id
 	slots   chan struct{}       // one for each digest that may be computed at a time

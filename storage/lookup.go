@@ -23,7 +23,7 @@ func (s *Store) Image(ctx context.Context, ref string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if img := s.recall(ref, state); img != nil {
+	if img := s.recall(ref, state).image(s); img != nil {
 		return img, nil
 	}
 	snap, err := s.snapshot()
@@ -38,7 +38,10 @@ func (s *Store) Image(ctx context.Context, ref string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.remember(ref, snap.State, img)
+	s.remember(cached{
+		Ref: ref, State: snap.State,
+		ID: img.ID, Names: img.Names, Digest: img.Digest, Size: img.Size, LayerIDs: img.LayerIDs, RawConfig: img.RawConfig,
+	})
 	return img, nil
 }
 

@@ -151,6 +151,7 @@ func (s *Store) beginBuild() error {
 	b := &s.builds
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.commits++
 	if b.session != nil {
 		return nil
 	}
@@ -173,6 +174,34 @@ func (s *Store) beginBuild() error {
 	return nil
 }
 
+// building says whether there are layers whose files may not be durable.
+func (s *Store) building() bool {
+	b := &s.builds
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.session != nil
+}
+
+// settle makes all committed layers durable, and ends what beginBuild began unless more are committed meanwhile.
+func (s *Store) settle() error {
+	b := &s.builds
+	b.mu.Lock()
+	before := b.commits
+	b.mu.Unlock()
+	if err := s.syncAll(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.session == nil || b.commits != before {
+		return nil
+	}
+	err := b.session.Release()
+	b.release()
+	b.session = nil
+	return err
+}
+
 // closeBuilds ends what beginBuild and startDigest began.
 func (s *Store) closeBuilds() error {
 	b := &s.builds
@@ -184,13 +213,11 @@ func (s *Store) closeBuilds() error {
 		b.running.Wait()
 	}
 	err := s.recordDigests()
+	if s.building() {
+		err = errors.Join(err, s.settle())
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.session != nil {
-		err = errors.Join(err, s.syncAll(), b.session.Release())
-		b.release()
-		b.session = nil
-	}
 	b.futures = nil
 	return s.explain(err)
 }

@@ -53,12 +53,52 @@ func TestCreateImage(t *testing.T) {
 			t.Errorf("Image(%s): %v", ref, err)
 		}
 	}
+	if names := leftovers(t, s); len(names) != 0 {
+		t.Errorf("left: %v", names)
+	}
 	child, err := s.CreateImage(ctx, ImageSpec{Config: config("y"), Parent: img, Layers: []*Layer{layer(t, s, top.ID, files{"c": ""})}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(child.Layers) != 3 || !slices.Equal(child.DiffIDs[:2], img.DiffIDs) {
 		t.Errorf("child layers %v, diff ids %v", child.Layers, child.DiffIDs)
+	}
+}
+
+// A build that finds all its layers in the cache makes the same image again, and opens no library for that.
+func TestCreateTheSameImageAgain(t *testing.T) {
+	s := newStore(t)
+	l := layer(t, s, "", files{"a": "1"})
+	first, err := s.CreateImage(ctx, ImageSpec{Config: config("x"), Layers: []*Layer{l}, Names: []string{"app"}})
+	check(t, err)
+	o := another(t, s)
+	cached, err := o.Layer(l.ID)
+	check(t, err)
+	again, err := o.CreateImage(ctx, ImageSpec{Config: config("x"), Layers: []*Layer{cached}, Names: []string{"app"}})
+	check(t, err)
+	if again.ID != first.ID || o.lib != nil {
+		t.Errorf("got %s, want %s; library opened: %v", again.ID, first.ID, o.lib != nil)
+	}
+	more, err := o.CreateImage(ctx, ImageSpec{Config: config("x"), Layers: []*Layer{cached}, Names: []string{"app", "more"}})
+	check(t, err)
+	if len(more.Names) != 2 {
+		t.Errorf("names %v", more.Names)
+	}
+}
+
+func TestLayerChainFollowsChanges(t *testing.T) {
+	s := newStore(t)
+	bottom := layer(t, s, "", files{"a": ""})
+	top := layer(t, s, bottom.ID, files{"b": ""})
+	time.Sleep(60 * time.Millisecond)
+	for range 2 { // the second time from the cache file
+		if dirs, err := another(t, s).LayerChain(top.ID); err != nil || !slices.Equal(dirs, []string{top.Dir, bottom.Dir}) {
+			t.Errorf("%v, %v", dirs, err)
+		}
+	}
+	check(t, s.RemoveLayer(ctx, top.ID))
+	if dirs, err := another(t, s).LayerChain(top.ID); !errors.Is(err, ErrNoLayer) {
+		t.Errorf("removed: %v, %v", dirs, err)
 	}
 }
 
