@@ -30,8 +30,6 @@ func init() {
 		reaper.Main()
 	case monitor.Role:
 		monitor.Main()
-	case rootless.InnerRole:
-		rootless.Inner()
 	case "hoy", "docker":
 		rootless.Enter()
 	}

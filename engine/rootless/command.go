@@ -52,6 +52,23 @@ func command(args []string) []string {
 	return args[:n]
 }
 
+// globalValue gives the value of a flag before the command, "" when it is not there.
+func globalValue(args []string, flag string) string {
+	value := ""
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		name, v, joined := strings.Cut(args[0], "=")
+		if !joined && globalValues[name] && len(args) > 1 {
+			v = args[1]
+			args = args[1:]
+		}
+		if name == flag {
+			value = v
+		}
+		args = args[1:]
+	}
+	return value
+}
+
 func skipGlobals(args []string) []string {
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		if globalValues[args[0]] && len(args) > 1 {

@@ -4,16 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"codeberg.org/hoy/hoy/oci/nsenter/nofile"
+	"codeberg.org/hoy/hoy/oci/nsenter/raw"
 	"golang.org/x/sys/unix"
 )
-
-// InnerRole is the argv[0] of the process that waits in the new user namespace for its id map, and then becomes hoy again.
-const InnerRole = "hoy-userns"
 
 // engineError is Docker's exit code for what went wrong before there was a container.
 const engineError = 125
@@ -21,96 +20,96 @@ const engineError = 125
 // Enter is the outer half of a rootless call. It returns when the call needs no user namespace, or is in it already; otherwise
 // it runs hoy again inside a new one, passes signals and the exit status on, and never returns.
 func Enter() {
-	if os.Geteuid() == 0 {
-		settle()
-		return
-	}
-	if !NeedsUserns(os.Args[1:]) {
-		return
-	}
-	os.Exit(outer())
-}
-
-// settle makes the inner half die with the outer one, and gives it /proc/self back: taking on capabilities in the execve
-// after the map was written made the process undumpable and forgot its PDEATHSIG (credentials(7), prctl(2)).
-func settle() {
-	parent, err := strconv.Atoi(os.Getenv(envParent))
-	if err != nil {
-		return
-	}
-	os.Unsetenv(envParent)
-	unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
-	unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
-	if os.Getppid() != parent {
-		os.Exit(engineError)
+	if os.Geteuid() != 0 && NeedsUserns(os.Args[1:]) {
+		os.Exit(outer())
 	}
 }
 
 func outer() int {
 	signals := catch() // before there is anything that a signal could leave alone
-	cmd, ready, err := startInner()
+	in, err := forkInner()
 	if err != nil {
 		return refuse(err)
 	}
-	if err := mapIDs(cmd.Process.Pid); err != nil {
-		cmd.Process.Kill()
-		cmd.Wait()
+	if err := mapIDs(in.Pid); err != nil {
+		in.gate.Close() // the child ends
+		syscall.Wait4(in.Pid, nil, 0, nil)
 		return refuse(err)
 	}
-	ready.Write([]byte{1})
-	ready.Close()
-	stop := forward(signals, cmd.Process)
-	defer stop()
-	return status(cmd.Wait())
+	in.gate.Write([]byte{1})
+	in.gate.Close()
+	forward(signals, in.Pid)
+	return in.wait()
 }
 
-// startInner clones this program into a new user and mount namespace, where it waits for a byte on the pipe that is returned.
-// The pipe's number is an argument, not 3, so that descriptors which systemd or a shell handed over stay in place.
-func startInner() (*exec.Cmd, *os.File, error) {
+// inner is the inner half: a fork of this process in a new user and mount namespace, which executes hoy again when its ids are mapped.
+type inner struct {
+	*raw.Forked
+	gate *os.File // a byte lets it go on; at its end it exits
+}
+
+// forkInner forks without an exec. The child has to wait for its id map before it executes anything: until then it has no uid, and an
+// execve would take the capabilities away that it got with the namespace (user_namespaces(7)).
+//
+// It dies with this process, at whatever moment that ends: PDEATHSIG is set before the wait, which ends with us too. Package role is
+// initialised on the main thread, so the thread that the signal hangs on lives as long as the process.
+func forkInner() (*inner, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, nil, fmt.Errorf("pipe: %w", err)
+		return nil, fmt.Errorf("pipe: %w", err)
 	}
 	defer r.Close()
-	unix.FcntlInt(r.Fd(), unix.F_SETFD, 0)
-	cmd := &exec.Cmd{
-		Path:   "/proc/self/exe",
-		Args:   append([]string{InnerRole, strconv.Itoa(int(r.Fd()))}, os.Args...),
-		Env:    innerEnv(),
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: os.Stderr,
-		// PDEATHSIG covers the time until settle sets it again.
-		SysProcAttr: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL},
+	var s raw.Script
+	s.Label("prepare", "")
+	s.Call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+	s.Call(unix.SYS_CLOSE, w.Fd())
+	if o := nofile.Original; o != (nofile.Limit{}) {
+		s.Call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, s.Longs(o.Soft, o.Hard), 0)
 	}
-	if err := cmd.Start(); err != nil {
+	s.AwaitByte(int(r.Fd()))
+	s.Label("execute", selfExe)
+	s.Exec(selfExe, os.Args, innerEnv())
+	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	if err != nil {
 		w.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return cmd, w, nil
+	return &inner{f, w}, nil
 }
 
+const selfExe = "/proc/self/exe"
+
+// innerEnv is the environment of the inner half, which tells it, and containers/storage in it, that it is the inner half.
 func innerEnv() []string {
 	uid, gid := strconv.Itoa(os.Geteuid()), strconv.Itoa(os.Getegid())
-	return append(os.Environ(),
-		envUID+"="+uid, envGID+"="+gid, envParent+"="+strconv.Itoa(os.Getpid()),
+	return append(os.Environ(), envUID+"="+uid, envGID+"="+gid,
 		// containers/storage would otherwise make a user namespace of its own, with C that this program does not have.
 		"_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID="+uid, "_CONTAINERS_ROOTLESS_GID="+gid)
 }
 
-// Inner is the role "hoy-userns": it waits until the ids are mapped and becomes hoy again, which gives it its capabilities
-// (they were lost in the first execve, when it had no uid yet).
-func Inner() {
-	fd, err := strconv.Atoi(os.Args[1])
-	if err != nil {
-		os.Exit(engineError)
+// wait gives the exit code of the inner half: its own, or 128 + the signal that ended it.
+func (in *inner) wait() int {
+	if out, err := in.Forked.Wait(); err != nil || out.Failure != nil {
+		syscall.Wait4(in.Pid, nil, 0, nil)
+		if err == nil {
+			err = fmt.Errorf("%s %s: %w", out.Failure.Step, out.Failure.Path, out.Failure.Errno)
+		}
+		return refuse(err)
 	}
-	if n, _ := unix.Read(fd, make([]byte, 1)); n != 1 {
-		os.Exit(engineError) // the outer half is gone, or could not map: it has said so
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(in.Pid, &ws, 0, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "hoy: wait: %v\n", err)
+			return engineError
+		case ws.Signaled():
+			return 128 + int(ws.Signal())
+		default:
+			return ws.ExitStatus()
+		}
 	}
-	unix.Close(fd)
-	syscall.Exec("/proc/self/exe", os.Args[2:], os.Environ())
-	os.Exit(engineError)
 }
 
 // mapIDs gives the namespace the user's own id as 0 and the subordinate ranges after it, or the own id alone where there are none.
@@ -138,26 +137,11 @@ func refuse(err error) int {
 	return engineError
 }
 
-func status(err error) int {
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return 0
-	case !errors.As(err, &exit):
-		fmt.Fprintf(os.Stderr, "hoy: wait: %v\n", err)
-		return engineError
-	}
-	if ws := exit.Sys().(syscall.WaitStatus); ws.Signaled() {
-		return 128 + int(ws.Signal())
-	}
-	return exit.ExitCode()
-}
-
-// sayOnce prints what a single-id map lacks, once a boot: the marker lies where nothing outlives one.
+// sayOnce prints what a single-id map lacks, once for a storage directory: a file in it remembers.
 func sayOnce(missing error) {
-	dir := markerDir()
+	dir := rootDir(os.Args[1:])
 	if os.MkdirAll(dir, 0o700) == nil {
-		f, err := os.OpenFile(dir+"/single-id-said", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(filepath.Join(dir, "single-id-said"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if errors.Is(err, os.ErrExist) {
 			return
 		}
@@ -166,12 +150,16 @@ func sayOnce(missing error) {
 	fmt.Fprintf(os.Stderr, "hoy: containers have one user id only: %v\nhint: %s\n", missing, subidFix(missing))
 }
 
-func markerDir() string {
-	if dir := os.Getenv("HOY_RUN"); dir != "" {
+// rootDir is the user's storage directory: --root, HOY_ROOT, or hoy in the user's data directory (XDG Base Directory Specification).
+func rootDir(args []string) string {
+	if dir := globalValue(args, "--root"); dir != "" {
 		return dir
 	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); strings.HasPrefix(dir, "/") {
-		return dir + "/hoy"
+	if dir := os.Getenv("HOY_ROOT"); dir != "" {
+		return dir
 	}
-	return "/tmp/hoy-run-" + strconv.Itoa(os.Geteuid())
+	if dir := os.Getenv("XDG_DATA_HOME"); strings.HasPrefix(dir, "/") {
+		return filepath.Join(dir, "hoy")
+	}
+	return filepath.Join(os.Getenv("HOME"), ".local/share/hoy")
 }

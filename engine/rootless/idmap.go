@@ -2,11 +2,15 @@ package rootless
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // idRange is one line of /etc/subuid or /etc/subgid (subuid(5)).
@@ -95,27 +99,69 @@ func orUID(name string, uid int) string {
 	return name
 }
 
-// mapRanges runs both tools side by side, each with an environment of its own (CVE-2025-23266 is what comes of handing one's own on).
+// mapRanges runs both tools side by side.
 func mapRanges(pid int, maps [2]mapping) error {
+	var running [2]*tool
 	var errs [2]error
-	done := make(chan struct{}, 1)
-	go func() {
-		errs[1] = runTool(pid, maps[1])
-		done <- struct{}{}
-	}()
-	errs[0] = runTool(pid, maps[0])
-	<-done
+	for i, m := range maps {
+		running[i], errs[i] = startTool(m.tool, m.args(pid))
+	}
+	for i, t := range running {
+		if t != nil {
+			errs[i] = t.wait()
+		}
+	}
 	if errs[0] != nil {
 		return errs[0]
 	}
 	return errs[1]
 }
 
-func runTool(pid int, m mapping) error {
-	cmd := exec.Command(m.tool, m.args(pid)...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", m.tool, err, strings.TrimSpace(string(out)))
+// tool is newuidmap(1) or newgidmap(1) while it runs.
+type tool struct {
+	path   string
+	pid    int
+	output *os.File
+}
+
+// startTool starts a tool with an environment of its own: it has more rights than we have (CVE-2025-23266 is what comes of
+// handing one's own on). Package os/exec is too much for it: it forks once more, to see whether the kernel has pidfds.
+func startTool(path string, args []string) (*tool, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	attr := &syscall.ProcAttr{
+		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+		Files: []uintptr{w.Fd(), w.Fd(), w.Fd()},
+	}
+	pid, err := syscall.ForkExec(path, append([]string{filepath.Base(path)}, args...), attr)
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &tool{path, pid, r}, nil
+}
+
+// wait gives what a tool had to say when it failed.
+func (t *tool) wait() error {
+	defer t.output.Close()
+	said, err := io.ReadAll(t.output)
+	if err != nil {
+		return err
+	}
+	var ws syscall.WaitStatus
+	for {
+		if _, err = syscall.Wait4(t.pid, &ws, 0, nil); err != syscall.EINTR {
+			break
+		}
+	}
+	if err == nil && (!ws.Exited() || ws.ExitStatus() != 0) {
+		err = errors.New(strings.TrimSpace(string(said)))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.path, err)
 	}
 	return nil
 }

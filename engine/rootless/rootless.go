@@ -12,9 +12,8 @@ import (
 
 // The environment tells the inner half of a rootless call, and containers/storage in it, whom they work for.
 const (
-	envUID    = "HOY_ROOTLESS_UID"
-	envGID    = "HOY_ROOTLESS_GID"
-	envParent = "HOY_ROOTLESS_PPID"
+	envUID = "HOY_ROOTLESS_UID"
+	envGID = "HOY_ROOTLESS_GID"
 )
 
 // Rootless says whether an ordinary user runs this hoy, inside or outside of the user namespace.

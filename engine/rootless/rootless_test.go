@@ -42,6 +42,21 @@ func TestNeedsUserns(t *testing.T) {
 	}
 }
 
+func TestGlobalValue(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"", ""},
+		{"--root", ""},
+		{"run --root /x", ""},
+		{"--run /x --root /y run", "/y"},
+		{"-D --root=/z run", "/z"},
+		{"--run --root run", ""},
+	} {
+		if got := globalValue(strings.Fields(c.line), "--root"); got != c.want {
+			t.Errorf("hoy %s: %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
 func TestSubordinate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "subuid")
 	text := "# comment\nann:1\nann:x:5\nann:100:0\n:7:7\nann:100000:65536\n1001:300000:10\nbob:200000:65536\nann:500000:5\n"

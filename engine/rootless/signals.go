@@ -3,39 +3,45 @@ package rootless
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
+// own are the signals that are not passed on: the Go runtime's, the children's, those for faults of this process, and a terminal's
+// that stop and resume both halves alike.
+var own = []syscall.Signal{
+	syscall.SIGURG, syscall.SIGCHLD, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS,
+	syscall.SIGPROF, syscall.SIGPIPE, syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT, syscall.SIGWINCH,
+}
+
 // catch starts to collect the signals that somebody may send to this process and means for the inner half.
 func catch() chan os.Signal {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
+	signals := make(chan os.Signal, 64)
+	const last = 64
+	for sig := syscall.Signal(1); sig <= last; sig++ {
+		if !slices.Contains(own, sig) && !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
 	return signals
 }
 
-// forward passes caught signals on until the returned function is called, which waits for the end of it.
-func forward(signals chan os.Signal, to *os.Process) (stop func()) {
-	done := make(chan struct{})
+// forward passes caught signals on for as long as this process lives.
+func forward(signals <-chan os.Signal, pid int) {
 	go func() {
-		defer close(done)
 		for s := range signals {
-			if !fromTerminal(s) {
-				to.Signal(s)
+			if sig := s.(syscall.Signal); !fromTerminal(sig) {
+				_ = syscall.Kill(pid, sig)
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-done
-	}
 }
 
 // fromTerminal says whether the inner half has got the signal already: a terminal's interrupt and quit keys signal the whole foreground
 // process group, which both halves are in. (A `kill -INT` from elsewhere while the group is in the foreground cannot be told apart.)
-func fromTerminal(s os.Signal) bool {
+func fromTerminal(s syscall.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {
 		return false
 	}

@@ -109,7 +109,8 @@ func (c clone) start(o StartOptions) (*Process, error) {
 // beyond gives the executable a number that the forked process does not use while it puts its descriptors in their places: it takes
 // those after the highest of them as it needs (syscall.forkAndExecInChild), and one may be this one's when other goroutines open files.
 func beyond(exe *os.File, files []uintptr) (*os.File, error) {
-	fd, err := unix.FcntlInt(exe.Fd(), unix.F_DUPFD_CLOEXEC, int(slices.Max(files))+len(files)+2)
+	highest := max(int(slices.Max(files)), len(files))
+	fd, err := unix.FcntlInt(exe.Fd(), unix.F_DUPFD_CLOEXEC, highest+len(files)+2)
 	if err != nil {
 		return nil, fmt.Errorf("duplicate a descriptor: %w", err)
 	}
