@@ -102,11 +102,11 @@ func TestWriteOfWhatWasDeleted(t *testing.T) {
 		check(t, os.Mkdir(filepath.Join(upper, d), 0o750), opaque(filepath.Join(upper, d)))
 	}
 	check(t, os.Mkdir(filepath.Join(bottom, "below"), 0o755), os.Mkdir(filepath.Join(bottom, "was"), 0o755))
-	want := []string{"0 0 .wh.gone", "5 750 below/", "0 750 below/.wh..wh..opq", "5 750 new/", "5 750 was/"}
+	want := []string{"5 750 below/", "0 750 below/.wh..wh..opq", "0 0 .wh.gone", "5 750 new/", "5 750 was/"}
 	if got := entries(t, upper, middle, bottom); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	want = []string{"0 0 .wh.gone", "5 750 below/", "5 750 new/", "5 750 was/"}
+	want = []string{"5 750 below/", "0 0 .wh.gone", "5 750 new/", "5 750 was/"}
 	if got := entries(t, upper); !slices.Equal(got, want) {
 		t.Errorf("without lower directories: got %q, want %q", got, want)
 	}
