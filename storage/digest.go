@@ -7,27 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"sync"
 
-	"codeberg.org/hoy/hoy/storage/lease"
 	"go.podman.io/storage/pkg/lockfile"
 )
-
-// builds is what committing layers needs beyond a single call.
-type builds struct {
-	mu      sync.Mutex
-	session *lease.Lease        // from the first commit until all are durable: holds the journal that says since when layers may not be durable
-	release func()              // gives up the right to add layers
-	commits int                 // so far
-	futures map[string]*future  // digests under way or known, by layer id
-	pending map[string]digested // digests that layers.json does not have yet, by layer id
-	slots   chan struct{}       // one for each digest that may be computed at a time
-	running sync.WaitGroup      // digests under way
-	ctx     context.Context     // ended by Close
-	cancel  context.CancelFunc
-}
 
 // future is a digest that is being computed.
 type future struct {
@@ -76,16 +59,6 @@ func (s *Store) startDigest(id, dir string, lower []string) *future {
 		}
 	}()
 	return f
-}
-
-// start makes what digests need; b.mu is held.
-func (b *builds) start() {
-	if b.futures != nil {
-		return
-	}
-	b.futures, b.pending = map[string]*future{}, map[string]digested{}
-	b.slots = make(chan struct{}, runtime.NumCPU())
-	b.ctx, b.cancel = context.WithCancel(context.Background())
 }
 
 // recordDigests writes the digests that are known by now into layers.json, under the library's lock and as it would.
