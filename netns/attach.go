@@ -66,7 +66,7 @@ func (n *Networks) Attach(a Attachment) (*Result, error) {
 	if err := n.wire(a, joined); err != nil {
 		return nil, errors.Join(err, n.withdraw(a.Container, joined))
 	}
-	return result(joined), nil
+	return result(joined, n.o.Gateway), nil
 }
 
 // withdraw takes back what a failed Attach did, and leaves the container on its other networks.

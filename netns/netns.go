@@ -57,6 +57,8 @@ type Options struct {
 	Instance string
 	// Host is the namespace that the bridges are in: nil, the caller's own, as root; the holder's, rootless. It stays the caller's to close.
 	Host *os.File
+	// Gateway is the host as containers see it when that is not their bridge: Hub.Gateway, rootless. Invalid: the bridge.
+	Gateway netip.Addr
 	// Avoid gives further subnets that no pool may overlap with; Host's routes are always avoided. Rootless: the routes of the
 	// namespace that hoy itself is in. May be nil.
 	Avoid func() ([]netip.Prefix, error)

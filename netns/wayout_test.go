@@ -16,8 +16,11 @@ import (
 
 // TestMain is the roles that hoy's main dispatches.
 func TestMain(m *testing.M) {
-	if os.Args[0] == uplink.Role {
+	switch os.Args[0] {
+	case uplink.Role:
 		os.Exit(stack.Main(os.Args))
+	case HolderRole:
+		os.Exit(HolderMain(os.Args))
 	}
 	os.Exit(m.Run())
 }

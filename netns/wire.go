@@ -75,7 +75,8 @@ func gateways(x *record.Network) []netip.Addr {
 	return out
 }
 
-func result(joined []Joined) *Result {
+// result sums up. host is the host's address when it is not the bridge's.
+func result(joined []Joined, host netip.Addr) *Result {
 	r := &Result{Joined: joined, Internal: true}
 	for _, j := range joined {
 		r.Internal = r.Internal && j.Network.Internal
@@ -84,7 +85,7 @@ func result(joined []Joined) *Result {
 			p = j.Network.Pool6()
 		}
 		if j.Network.Driver == record.Bridge && !j.Network.Internal && !r.HostGateway.IsValid() {
-			r.HostGateway = p.Gateway
+			r.HostGateway = first(host, p.Gateway)
 		}
 	}
 	return r
