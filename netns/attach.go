@@ -55,6 +55,9 @@ type Result struct {
 // Options.Alive must be true for the container from before the call. Errors: ErrNoNetwork, ErrConnected, ErrAddress,
 // ErrNoAddress, link.ErrUnsupported, nft.ErrUnsupported.
 func (n *Networks) Attach(a Attachment) (*Result, error) {
+	if n.o.FilesOnly {
+		return nil, ErrFilesOnly
+	}
 	var joined []Joined
 	err := n.withLock(func() (err error) {
 		joined, err = n.register(a)

@@ -75,8 +75,10 @@ func (n *Networks) drop(all []*record.Network, gone func(x *record.Network, cont
 	if len(changed) == 0 {
 		return nil
 	}
-	if err := errors.Join(n.lower(changed), n.filter(before, rules(all))); err != nil {
-		return err
+	if !n.o.FilesOnly {
+		if err := errors.Join(n.lower(changed), n.filter(before, rules(all))); err != nil {
+			return err
+		}
 	}
 	for x := range changed {
 		if err := n.dir.SaveEndpoints(x); err != nil {

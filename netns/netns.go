@@ -32,6 +32,7 @@ var (
 	ErrNoAddress  = errors.New("no available addresses")
 	ErrAddress    = errors.New("address cannot be used")
 	ErrNotOn      = errors.New("container is not connected to the network")
+	ErrFilesOnly  = errors.New("the networks have no namespace")
 	ErrConnected  = errors.New("container is already connected to the network")
 )
 
@@ -57,6 +58,9 @@ type Options struct {
 	Instance string
 	// Host is the namespace that the bridges are in: nil, the caller's own, as root; the holder's, rootless. It stays the caller's to close.
 	Host *os.File
+	// FilesOnly says that there is no namespace with bridges, as for a user none of whose containers runs: definitions can be
+	// changed and what the dead left in the files is removed, but no container can be attached.
+	FilesOnly bool
 	// Gateway is the host as containers see it when that is not their bridge: Hub.Gateway, rootless. Invalid: the bridge.
 	Gateway netip.Addr
 	// Avoid gives further subnets that no pool may overlap with; Host's routes are always avoided. Rootless: the routes of the
