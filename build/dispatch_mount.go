@@ -47,7 +47,7 @@ func (d *dispatcher) mount(m *instructions.Mount, from *stage, op *runOp) error 
 			return err
 		}
 	}
-	if m.Type != instructions.MountTypeTmpfs && from != nil {
+	if m.Type == instructions.MountTypeBind && from != nil {
 		if err := d.checkOrder(from, fmt.Sprintf("cannot mount from stage %q to %q, stage needs to be defined before current command", m.From, m.Target)); err != nil {
 			return err
 		}
@@ -66,13 +66,11 @@ func (d *dispatcher) mount(m *instructions.Mount, from *stage, op *runOp) error 
 
 // cacheMount reads what only a cache mount has.
 func cacheMount(m *instructions.Mount, out *runMount) error {
-	out.cacheID = m.CacheID
-	if out.cacheID == "" {
-		out.cacheID = out.Target
+	if m.CacheID != out.Target {
+		out.CacheID = m.CacheID
 	}
-	out.sharing = string(m.CacheSharing)
-	if out.sharing == "" {
-		out.sharing = string(instructions.MountSharingShared)
+	if m.CacheSharing != instructions.MountSharingShared {
+		out.Sharing = string(m.CacheSharing)
 	}
 	out.mode, out.uid, out.gid = 0o755, 0, 0
 	if m.Mode != nil {
@@ -84,8 +82,8 @@ func cacheMount(m *instructions.Mount, out *runMount) error {
 	if m.GID != nil {
 		out.gid = int(*m.GID)
 	}
-	if m.Source != "" && m.From == "" {
-		return fmt.Errorf("cache mount %s: source without from is not supported", out.Target)
+	if m.From != "" || m.Source != "" {
+		return fmt.Errorf("cache mount %s: from and source are not supported", out.Target)
 	}
 	return nil
 }

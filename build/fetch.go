@@ -41,7 +41,7 @@ func (x *executor) fetch(ctx context.Context, address, checksum string) (*copier
 		return nil, err
 	}
 	x.onClose(func() error { tree.Close(); return nil })
-	selected, err := copier.Select(tree, copier.Request{Path: d.Meta.Sum})
+	selected, err := copier.Select(tree, copier.Request{Path: d.Meta.Sum, Literal: true})
 	if err != nil {
 		return nil, err
 	}

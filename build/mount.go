@@ -27,17 +27,26 @@ type runMount struct {
 	SecretID  string `json:",omitempty"`
 	SecretEnv string `json:",omitempty"`
 	Required  bool   `json:",omitempty"`
+	CacheID   string `json:",omitempty"` // cache: when it is not the target
+	Sharing   string `json:",omitempty"` // cache: when it is not "shared"
 
 	hasFrom bool
 	from    *step // nil with hasFrom: an empty root
 	context bool
 
-	cacheID, sharing string
-	mode             uint32
-	uid, gid         int
-	secret           Secret
+	mode     uint32
+	uid, gid int
+	secret   Secret
 
 	selected []copier.Selection
+}
+
+// cacheID names a cache: by its target when it has no id, as BuildKit does.
+func (m *runMount) cacheID() string {
+	if m.CacheID != "" {
+		return m.CacheID
+	}
+	return m.Target
 }
 
 // selectContext names the files of the context that a bind shows.
@@ -46,7 +55,7 @@ func (m *runMount) selectContext(ctx context.Context, x *executor) error {
 	if err != nil {
 		return err
 	}
-	m.selected, err = copier.Select(tree, copier.Request{Path: m.Source, Ignore: x.ignore})
+	m.selected, err = copier.Select(tree, copier.Request{Path: m.Source, Literal: true, Ignore: x.ignore})
 	if err != nil {
 		return sourceError(err)
 	}
@@ -60,7 +69,7 @@ func (m *runMount) selectFrom(ctx context.Context, x *executor, from *result) er
 	if err != nil {
 		return err
 	}
-	m.selected, err = copier.Select(tree, copier.Request{Path: m.Source})
+	m.selected, err = copier.Select(tree, copier.Request{Path: m.Source, Literal: true})
 	if err != nil {
 		return sourceError(err)
 	}
@@ -128,7 +137,7 @@ func (m *mounting) one(r *runMount) error {
 		m.targets = append(m.targets, r.Target)
 		return nil
 	case "cache":
-		m.bind(m.caches[r.cacheID], r.Target, r.ReadOnly)
+		m.bind(m.caches[r.cacheID()], r.Target, r.ReadOnly)
 		return nil
 	case "secret":
 		return m.secretFile(r)
@@ -198,23 +207,23 @@ func (m *mounting) lockCaches(ctx context.Context, mounts []runMount) error {
 		}
 	}
 	slices.SortStableFunc(wanted, func(a, b *runMount) int {
-		if a.cacheID < b.cacheID {
+		if a.cacheID() < b.cacheID() {
 			return -1
 		}
 		return 1
 	})
 	m.caches = map[string]string{}
 	for _, w := range wanted {
-		if m.caches[w.cacheID] != "" {
+		if m.caches[w.cacheID()] != "" {
 			continue
 		}
 		dir, release, err := m.executor.cache.Mount(ctx, cache.MountOptions{
-			ID: w.cacheID, Sharing: w.sharing, Mode: w.mode, UID: w.uid, GID: w.gid,
+			ID: w.cacheID(), Sharing: w.Sharing, Mode: w.mode, UID: w.uid, GID: w.gid,
 		})
 		if err != nil {
 			return fmt.Errorf("cache mount %s: %w", w.Target, err)
 		}
-		m.caches[w.cacheID] = dir
+		m.caches[w.cacheID()] = dir
 		m.releases = append(m.releases, release)
 	}
 	return nil

@@ -15,15 +15,15 @@ import (
 // bindFiles mounts files of another step or of the context. Where one directory shows them it is bound. Where several layers make
 // them up, where .dockerignore leaves some out, or where the RUN may write (and what it writes is dropped), they are an overlay.
 func (m *mounting) bindFiles(r *runMount) error {
-	if len(r.selected) == 0 {
-		return m.emptyDir(r)
-	}
 	s := &r.selected[0]
 	first := &s.Entries[0].Node
 	if !first.IsDir() {
 		return m.bindFile(r, s)
 	}
 	lower := s.Tree.Dirs(first)
+	if len(lower) == 0 {
+		return m.emptyDir(r)
+	}
 	if r.context {
 		mask, err := m.mask(s)
 		if err != nil {

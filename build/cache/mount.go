@@ -15,7 +15,7 @@ import (
 // MountOptions names a cache mount and says what its directory is like when it is made.
 type MountOptions struct {
 	ID       string
-	Sharing  string // "shared", "private" or "locked", as BuildKit means them
+	Sharing  string // "private" or "locked", as BuildKit means them; else shared
 	Mode     uint32
 	UID, GID int
 }

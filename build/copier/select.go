@@ -40,6 +40,7 @@ type Request struct {
 	Path    string   // as in the Dockerfile, variables expanded
 	Exclude []string // --exclude
 	Parents bool     // --parents
+	Literal bool     // the path has no wildcards, whatever it looks like
 	Ignore  *patternmatcher.PatternMatcher
 }
 
@@ -57,7 +58,7 @@ func Select(t *rootfs.Tree, r Request) ([]Selection, error) {
 	if r.Parents {
 		return s.parents()
 	}
-	if hasWildcards(r.Path) {
+	if !r.Literal && hasWildcards(r.Path) {
 		return s.wildcard(r.Path, nil)
 	}
 	sel, err := s.one(path.Join("/", r.Path), nil)
