@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +53,7 @@ func (g *Group) Enter() (procs []string, dir *os.File, err error) {
 		return nil, dir, err
 	}
 	for _, d := range g.list() {
-		procs = append(procs, filepath.Join(d, "cgroup.procs"))
+		procs = append(procs, path.Join(d, "cgroup.procs"))
 	}
 	return procs, nil, nil
 }
@@ -79,7 +79,7 @@ func (g *Group) OOMKilled() bool {
 		file = "memory.events"
 	}
 	dir := g.Dir("memory")
-	return dir != "" && value(filepath.Join(dir, file), "oom_kill") > 0
+	return dir != "" && value(path.Join(dir, file), "oom_kill") > 0
 }
 
 // Frozen says whether the group is frozen: its container is paused.
@@ -88,13 +88,13 @@ func (g *Group) Frozen() bool {
 		return false
 	}
 	if g.Unified {
-		return value(filepath.Join(g.Dirs[""], "cgroup.events"), "frozen") == 1
+		return value(path.Join(g.Dirs[""], "cgroup.events"), "frozen") == 1
 	}
 	dir := g.Dir("freezer")
 	if dir == "" {
 		return false
 	}
-	state, err := os.ReadFile(filepath.Join(dir, "freezer.state"))
+	state, err := os.ReadFile(path.Join(dir, "freezer.state"))
 	return err == nil && strings.TrimSpace(string(state)) == "FROZEN"
 }
 
@@ -135,7 +135,7 @@ func below(dir string) ([]int, error) {
 		if !e.IsDir() {
 			continue
 		}
-		more, err := below(filepath.Join(dir, e.Name()))
+		more, err := below(path.Join(dir, e.Name()))
 		if err != nil && !gone(err) {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func below(dir string) ([]int, error) {
 }
 
 func pidsIn(dir string) ([]int, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	data, err := os.ReadFile(path.Join(dir, "cgroup.procs"))
 	if errors.Is(err, syscall.EOPNOTSUPP) { // a threaded group: its processes are listed above
 		return nil, nil
 	}
@@ -203,7 +203,7 @@ func removeTree(dir string) error {
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
+			if err := removeTree(path.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}
@@ -216,7 +216,7 @@ func removeTree(dir string) error {
 
 // kill ends all processes of the group, frozen ones too. It never kills its caller: rootless, that may be born in the same unit, but not in the group.
 func (g *Group) kill() {
-	if g.Unified && os.WriteFile(filepath.Join(g.Dirs[""], "cgroup.kill"), []byte("1"), 0) == nil { // Linux 5.14
+	if g.Unified && os.WriteFile(path.Join(g.Dirs[""], "cgroup.kill"), []byte("1"), 0) == nil { // Linux 5.14
 		return
 	}
 	pids, err := g.Pids()
@@ -234,7 +234,7 @@ func (g *Group) kill() {
 // thaw lets killed processes of a frozen version 1 group end.
 func (g *Group) thaw() {
 	if dir := g.Dir("freezer"); dir != "" && !g.Unified {
-		os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
+		os.WriteFile(path.Join(dir, "freezer.state"), []byte("THAWED"), 0)
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -141,7 +141,7 @@ func refuse(err error) int {
 func sayOnce(missing error) {
 	dir := rootDir(os.Args[1:])
 	if os.MkdirAll(dir, 0o700) == nil {
-		f, err := os.OpenFile(filepath.Join(dir, "single-id-said"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(path.Join(dir, "single-id-said"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if errors.Is(err, os.ErrExist) {
 			return
 		}
@@ -159,7 +159,7 @@ func rootDir(args []string) string {
 		return dir
 	}
 	if dir := os.Getenv("XDG_DATA_HOME"); strings.HasPrefix(dir, "/") {
-		return filepath.Join(dir, "hoy")
+		return path.Join(dir, "hoy")
 	}
-	return filepath.Join(os.Getenv("HOME"), ".local/share/hoy")
+	return path.Join(os.Getenv("HOME"), ".local/share/hoy")
 }

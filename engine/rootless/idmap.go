@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -80,16 +79,30 @@ func tools(uid, gid int) ([2]mapping, error) {
 		{"newgidmap", subordinate("/etc/subgid", name, uid), gid},
 	}
 	for i, file := range []string{"/etc/subuid", "/etc/subgid"} {
-		path, err := exec.LookPath(maps[i].tool)
+		found, err := lookPath(maps[i].tool)
 		if err != nil {
 			return maps, fmt.Errorf("%s is not installed", maps[i].tool)
 		}
 		if len(maps[i].ranges) == 0 {
 			return maps, fmt.Errorf("%s has no line for user %s", file, orUID(name, uid))
 		}
-		maps[i].tool = path
+		maps[i].tool = found
 	}
 	return maps, nil
+}
+
+// lookPath finds a program in PATH, or in the directories for administrators, which the PATH of an ordinary user may lack.
+func lookPath(name string) (string, error) {
+	for _, dir := range append(strings.Split(os.Getenv("PATH"), ":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin") {
+		file := path.Join(dir, name)
+		if dir == "" || dir[0] != '/' {
+			continue
+		}
+		if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", name, os.ErrNotExist)
 }
 
 func orUID(name string, uid int) string {
@@ -119,14 +132,15 @@ func mapRanges(pid int, maps [2]mapping) error {
 
 // tool is newuidmap(1) or newgidmap(1) while it runs.
 type tool struct {
-	path   string
+	file   string
 	pid    int
 	output *os.File
 }
 
 // startTool starts a tool with an environment of its own: it has more rights than we have (CVE-2025-23266 is what comes of
-// handing one's own on). Package os/exec is too much for it: it forks once more, to see whether the kernel has pidfds.
-func startTool(path string, args []string) (*tool, error) {
+// handing one's own on). Package os/exec would fork once more, to see whether the kernel has pidfds,
+// and is initialised too late (see package role).
+func startTool(file string, args []string) (*tool, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -136,12 +150,12 @@ func startTool(path string, args []string) (*tool, error) {
 		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
 		Files: []uintptr{w.Fd(), w.Fd(), w.Fd()},
 	}
-	pid, err := syscall.ForkExec(path, append([]string{filepath.Base(path)}, args...), attr)
+	pid, err := syscall.ForkExec(file, append([]string{path.Base(file)}, args...), attr)
 	if err != nil {
 		r.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return &tool{path, pid, r}, nil
+	return &tool{file, pid, r}, nil
 }
 
 // wait gives what a tool had to say when it failed.
@@ -161,7 +175,7 @@ func (t *tool) wait() error {
 		err = errors.New(strings.TrimSpace(string(said)))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.path, err)
+		return fmt.Errorf("%s: %w", t.file, err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package rootless
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 )
@@ -62,7 +61,7 @@ func refusals(err error) []Problem {
 
 // subidFix is the command that gives a user more than one id.
 func subidFix(missing error) string {
-	if _, err := exec.LookPath("newuidmap"); err != nil {
+	if _, err := lookPath("newuidmap"); err != nil {
 		return "install the package with newuidmap: apt-get install uidmap, or dnf install shadow-utils"
 	}
 	if strings.Contains(missing.Error(), "has no line") {

@@ -1,7 +1,7 @@
 package child
 
 import (
-	"path/filepath"
+	"path"
 
 	"codeberg.org/hoy/hoy/oci/inroot"
 	"golang.org/x/sys/unix"
@@ -17,7 +17,7 @@ const (
 )
 
 func openVolume(source string) (*volume, error) {
-	beside := filepath.Join(filepath.Dir(source), "copyup")
+	beside := path.Join(path.Dir(source), "copyup")
 	lock, err := unix.Open(beside, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, at(beside, err)

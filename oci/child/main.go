@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"codeberg.org/hoy/hoy/oci/child/wire"
 	"codeberg.org/hoy/hoy/oci/inroot"
@@ -81,7 +80,6 @@ func Main() {
 	// Namespaces, credentials, no_new_privs and seccomp belong to a thread. All steps are taken by this one, and it is the one that calls
 	// execve, which ends all others.
 	runtime.LockOSThread()
-	debug.SetGCPercent(-1) // a child lives for milliseconds
 	b := &birth{conn: wire.Conn{FD: SocketFD}, self: -1, tty: -1}
 	b.fail(b.live())
 	os.Exit(1)

@@ -2,7 +2,7 @@ package child
 
 import (
 	"fmt"
-	"path/filepath"
+	"path"
 
 	"codeberg.org/hoy/hoy/oci/inroot"
 	"golang.org/x/sys/unix"
@@ -129,7 +129,7 @@ func openTreeIn(source, subpath string, recursive bool) (mounted, error) {
 	defer unix.Close(top)
 	fd, err := inroot.Root(top).Open(subpath, unix.O_PATH)
 	if err != nil {
-		return mounted{}, at(filepath.Join(source, subpath), err)
+		return mounted{}, at(path.Join(source, subpath), err)
 	}
 	defer unix.Close(fd)
 	return openTree(fd, "", recursive)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 
 	"codeberg.org/hoy/hoy/oci/child"
@@ -30,7 +29,6 @@ type entry struct {
 // Main is the role "hoy-exec": it reads its Plan from its parent and starts the process, which becomes a child of the parent. It never returns.
 func Main() {
 	runtime.LockOSThread()
-	debug.SetGCPercent(-1)
 	e := &entry{conn: wire.Conn{FD: child.SocketFD}, pidfd: PidfdFD}
 	if failed := e.live(); failed != nil {
 		_ = e.conn.Send(wire.Failed, wire.Marshal(*failed))

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"syscall"
 
@@ -18,7 +18,7 @@ const selfExe = "/proc/self/exe"
 // (CVE-2019-5736): a detached read-only overlay over its directory or, where that cannot be mounted, a sealed copy in memory.
 // The caller closes it; it is executed as /proc/self/fd/N.
 func SealedSelf() (*os.File, error) {
-	path, err := os.Readlink(selfExe)
+	exe, err := os.Readlink(selfExe)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func SealedSelf() (*os.File, error) {
 		mount = sealElsewhere
 	}
 	for _, second := range secondLayers {
-		if f, err := openSealed(mount, path, second); err == nil {
+		if f, err := openSealed(mount, exe, second); err == nil {
 			return f, nil
 		}
 	}
@@ -41,9 +41,9 @@ var secondLayers = []string{"/sys/class", "/usr/share"}
 // openSealed opens the executable in an overlay that has its directory as a lower layer and no upper. Unlike a read-only bind mount, an
 // overlay cannot be taken off its files, and has no inode of theirs. The mount is attached nowhere and goes with its last
 // user; its pages are those of the file itself, so it costs no memory.
-func openSealed(mount func(dir, name, second string) (int, error), path, second string) (*os.File, error) {
-	dir, name := filepath.Split(path)
-	fd, err := mount(filepath.Clean(dir), name, second)
+func openSealed(mount func(dir, name, second string) (int, error), exe, second string) (*os.File, error) {
+	dir, name := path.Split(exe)
+	fd, err := mount(path.Clean(dir), name, second)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func openSealed(mount func(dir, name, second string) (int, error), path, second 
 		unix.Close(fd)
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return os.NewFile(uintptr(fd), exe), nil
 }
 
 // mayMount says whether this process has CAP_SYS_ADMIN. An ordinary user outside of a user namespace of his own has not.

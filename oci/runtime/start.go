@@ -118,7 +118,7 @@ func beyond(exe *os.File, files []uintptr) (*os.File, error) {
 }
 
 // childEnv is the environment of the roles: nothing of the caller's, and nothing of the container's, whose environment is in the plan
-// (CVE-2025-23266). A child is one thread's work and lives for milliseconds.
+// (CVE-2025-23266). A child is one thread's work, and lives too short for a garbage collection.
 var childEnv = []string{"GOMAXPROCS=1", "GOGC=off"}
 
 // files are the child's descriptors: stdio, the socket on child.SocketFD, and what the container keeps.
