@@ -34,8 +34,10 @@ func (k *keeper) adopt() error {
 	if k.listener, err = listen(k.s.RunFile(socketFile)); err != nil {
 		return err
 	}
-	k.connect()
+	k.connectInput()
 	k.hub.begin()
+	k.startPumps()
+	go k.hub.serve(k.listener)
 	return nil
 }
 

@@ -135,6 +135,7 @@ func background(args []string) error {
 	if err != nil {
 		return err
 	}
+	shrink()
 	_, err = k.keep()
 	k.hub.flush()
 	return err

@@ -99,6 +99,3 @@ func mounted(p Place, volume string) bool {
 	}
 	return false
 }
-
-// RemoveRunDir removes the container's directory of this boot, under its lock.
-func RemoveRunDir(p Place) error { return RemoveTree(p.RunDir()) }

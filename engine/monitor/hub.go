@@ -23,6 +23,7 @@ type hub struct {
 	started bool
 	ended   bool
 	writers sync.WaitGroup
+	readers sync.WaitGroup
 }
 
 // attached is one client as the monitor sees it.
@@ -88,24 +89,27 @@ func (h *hub) add(conn *os.File, want Streams, first bool) *attached {
 	}
 	h.clients = append(h.clients[:len(h.clients):len(h.clients)], a)
 	h.writers.Add(1)
+	h.readers.Add(1)
 	go h.write(a)
 	go h.read(a)
 	return a
 }
 
-// write sends a client's queue until it is closed or the client hangs up.
+// write sends a client's queue until that is closed or the client hangs up. What it no longer takes is dropped, but the connection stays:
+// input that it sent before it hung up is still to be read.
 func (h *hub) write(a *attached) {
 	defer h.writers.Done()
-	defer a.conn.Close()
+	var failed error
 	for {
 		select {
 		case frame, more := <-a.queue:
 			if !more {
 				a.conn.Write(a.last)
+				endWriting(a.conn)
 				return
 			}
-			if _, err := a.conn.Write(frame); err != nil {
-				return
+			if failed == nil {
+				_, failed = a.conn.Write(frame)
 			}
 		case <-a.gone:
 			return
@@ -115,6 +119,7 @@ func (h *hub) write(a *attached) {
 
 // read does what a client sends until it hangs up.
 func (h *hub) read(a *attached) {
+	defer h.readers.Done()
 	buf := make([]byte, maxFrame+1)
 	for {
 		n, err := a.conn.Read(buf)
@@ -124,6 +129,7 @@ func (h *hub) read(a *attached) {
 		h.obey(a, buf[:n])
 	}
 	h.drop(a)
+	a.conn.Close()
 	if a.want&Stdin != 0 {
 		h.input.end()
 	}
@@ -198,8 +204,20 @@ func (h *hub) end(last []byte) {
 	}
 }
 
-// flush waits until every client has got what it was sent, or has hung up.
-func (h *hub) flush() { h.writers.Wait() }
+// flush waits until every client has got what it was sent, or has hung up. Then it waits a while for all to hang up: a Unix socket that is closed
+// with input unread takes back what it has sent (ECONNRESET), and the exit code with it.
+func (h *hub) flush() {
+	h.writers.Wait()
+	done := make(chan struct{})
+	go func() {
+		h.readers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(h.patience):
+	}
+}
 
 // offer puts a frame in the client's queue. When that is full it waits: as long as it takes for the client that started the
 // container, else for a while, after which the client misses frames until it reads again.

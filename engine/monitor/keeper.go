@@ -54,12 +54,18 @@ func (k *keeper) start() error {
 	if k.before, err = ReadState(k.s.Place); err != nil {
 		return err
 	}
-	proc, err := runtime.Start(k.s.Plan, runtime.StartOptions{
+	o := runtime.StartOptions{
 		Stdin:          k.stdio.theirs[0],
 		Stdout:         k.stdio.theirs[1],
 		Stderr:         k.stdio.theirs[2],
 		KillWithParent: k.s.Foreground,
-	})
+	}
+	entered, err := k.enter(&o)
+	if err != nil {
+		return err
+	}
+	proc, err := runtime.Start(k.s.Plan, o)
+	entered()
 	k.stdio.started()
 	if err != nil {
 		return err
@@ -74,6 +80,7 @@ func (k *keeper) start() error {
 	k.waiter = proc
 	k.process.Store(proc)
 	k.hub.begin()
+	k.startPumps() // now: no client gets output before it has been told that the container runs
 	return nil
 }
 
@@ -92,28 +99,32 @@ func (k *keeper) ready(proc *runtime.Process) error {
 	if k.console = proc.Console; k.console != nil {
 		k.input.file = k.console
 	}
-	k.connect()
+	k.connectInput()
+	go k.hub.serve(k.listener)
 	if k.stopped.Load() || k.aborted() {
 		return errAborted
 	}
 	return nil
 }
 
-// connect begins to read what the container writes, and to serve the clients.
-func (k *keeper) connect() {
-	if k.console != nil {
-		k.pumps.add(k.console, Stdout, k.sinks(Stdout))
-	}
+// connectInput is where the clients' input goes.
+func (k *keeper) connectInput() {
 	if k.stdio.ours[0] != nil {
 		k.input.file = k.stdio.ours[0]
 	}
 	k.input.once = k.s.StdinOnce && k.console == nil
-	for i, s := range []Streams{Stdin, Stdout, Stderr} {
+}
+
+// startPumps begins to read what the container writes.
+func (k *keeper) startPumps() {
+	if k.console != nil {
+		k.pumps.add(k.console, Stdout, k.sinks(Stdout))
+	}
+	for i, s := range []Streams{1: Stdout, 2: Stderr} {
 		if f := k.stdio.ours[i]; f != nil && i > 0 {
 			k.pumps.add(f, s, k.sinks(s))
 		}
 	}
-	go k.hub.serve(k.listener)
 }
 
 func (k *keeper) sinks(s Streams) []sink {
@@ -162,15 +173,13 @@ func (k *keeper) record(code int, finished time.Time) error {
 	if err != nil {
 		state = State{} // it is ours alone to write: what is there is worth nothing
 	}
-	state.Process, state.ExitCode, state.FinishedAt = nil, code, finished
+	state.Process, state.ExitCode, state.FinishedAt, state.OOMKilled = nil, code, finished, k.oomKilled()
 	return WriteState(k.s.Place, state, Durable)
 }
 
 // fail undoes a start that failed: the container is as it was before but for the error, or, with --rm, gone.
 // It gives the reason, with what went wrong besides.
 func (k *keeper) fail(reason error) error {
-	k.pumps.finish()
-	<-k.pumps.done()
 	failure := NewFailure(reason)
 	var err error
 	if k.s.AutoRemove {

@@ -97,3 +97,12 @@ func pair() (ours, theirs *os.File, err error) {
 	}
 	return os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "client"), nil
 }
+
+// endWriting tells the other end that nothing more comes. What it sends can still be read.
+func endWriting(conn *os.File) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
+}
