@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/runtime"
 
 	_ "codeberg.org/hoy/hoy/engine/role" // this program is the child, the monitor and the outer half of its containers
 )
@@ -21,6 +24,9 @@ import (
 const argsVariable = "HOY_TEST_ARGS"
 
 func TestMain(m *testing.M) {
+	if data := os.Getenv(helperVariable); data != "" {
+		runHelper(data)
+	}
 	if data := os.Getenv(argsVariable); data != "" {
 		os.Unsetenv(argsVariable)
 		if err := json.Unmarshal([]byte(data), &os.Args); err != nil {
@@ -49,7 +55,7 @@ func testEngine(t *testing.T) *Engine {
 			t.Log(err)
 		}
 		for _, c := range list {
-			if err := e.Remove(t.Context(), c, RemoveOptions{Force: true, Volumes: true}); err != nil {
+			if err := e.Remove(context.Background(), c, RemoveOptions{Force: true, Volumes: true}); err != nil {
 				t.Logf("clean up: %v", err)
 			}
 		}
@@ -160,4 +166,12 @@ func left(e *Engine) string {
 		}
 	}
 	return strings.Join(list, " ")
+}
+
+// ownRef names this process.
+func ownRef() runtime.Ref {
+	data, _ := os.ReadFile("/proc/self/stat")
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')'):]))
+	start, _ := strconv.ParseUint(fields[20], 10, 64)
+	return runtime.Ref{Pid: os.Getpid(), StartTime: start, BootID: runtime.BootID()}
 }
