@@ -38,6 +38,9 @@ func (h *Host) translate(r *specs.LinuxResources) (*library.Resources, error) {
 		}
 		out.Devices = append(out.Devices, rule)
 	}
+	if len(out.Devices) > 0 {
+		out.Devices = append(out.Devices, alwaysAllowed()...)
+	}
 	return out, nil
 }
 
@@ -92,6 +95,20 @@ func translateDevice(d specs.LinuxDeviceCgroup) (*devices.Rule, error) {
 	return rule, nil
 }
 
+// alwaysAllowed are the rules that every runtime adds: any node may be made, and the default devices and terminals be opened.
+// Source: runtime-spec, config-linux.md, Default Devices; runc, libcontainer/specconv, AllowedDevices.
+func alwaysAllowed() []*devices.Rule {
+	const all = devices.Wildcard
+	rules := []*devices.Rule{
+		{Type: devices.CharDevice, Major: all, Minor: all, Permissions: "m", Allow: true},
+		{Type: devices.BlockDevice, Major: all, Minor: all, Permissions: "m", Allow: true},
+	}
+	for _, number := range [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}, {136, all}} {
+		rules = append(rules, &devices.Rule{Type: devices.CharDevice, Major: number[0], Minor: number[1], Permissions: "rwm", Allow: true})
+	}
+	return rules
+}
+
 // needs lists the controllers that resources ask for, by their names in version 2.
 func needs(r *library.Resources) []string {
 	var list []string
@@ -113,7 +130,7 @@ func needs(r *library.Resources) []string {
 	return list
 }
 
-// v1Names are the controllers of version 1 that have another name in version 2.
+// v1Name is the name in version 1 of a controller of version 2.
 func v1Name(name string) string {
 	if name == "io" {
 		return "blkio"

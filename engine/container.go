@@ -17,7 +17,7 @@ type Container struct {
 	place    monitor.Place
 	topLayer string
 	leased   bool
-	process  *runtime.Ref // with StatusRunning
+	process  *runtime.Ref // with StatusRunning and StatusPaused
 	broken   error        // its files cannot be read: it can be removed, and nothing else
 
 	lease *os.File // the container's lock, from Create to Start
@@ -30,8 +30,10 @@ func (c *Container) ID() string { return c.Config.ID }
 // Name is the container's name, without Docker's leading slash.
 func (c *Container) Name() string { return c.Config.Name }
 
-// Running says whether the container's process lives.
-func (c *Container) Running() bool { return c.State.Status == StatusRunning }
+// Running says whether the container's process lives, if paused.
+func (c *Container) Running() bool {
+	return c.State.Status == StatusRunning || c.State.Status == StatusPaused
+}
 
 // LogPath is the file that keeps what the container writes. It is missing as long as nothing was written.
 func (c *Container) LogPath() string { return c.place.File(monitor.LogFile) }
@@ -46,6 +48,7 @@ type Status string
 const (
 	StatusCreated  Status = "created"
 	StatusRunning  Status = "running"
+	StatusPaused   Status = "paused"
 	StatusExited   Status = "exited"
 	StatusRemoving Status = "removing"
 	StatusDead     Status = "dead" // its removal was interrupted

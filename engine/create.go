@@ -32,6 +32,9 @@ func (e *Engine) Create(ctx context.Context, cfg *oci.Config, o CreateOptions) (
 	if err := checkBinds(r.Mounts); err != nil {
 		return nil, err
 	}
+	if err := e.checkLimits(&r.Resources); err != nil {
+		return nil, err
+	}
 	release, lower, err := e.mergeImage(ctx, r, o)
 	if err != nil {
 		return nil, err

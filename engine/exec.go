@@ -26,6 +26,9 @@ func (e *Engine) Exec(ctx context.Context, c *Container, o ExecOptions) (code in
 	if !c.Running() {
 		return 0, fmt.Errorf("container %s is not running%w", c.ID(), hidden{ErrNotRunning})
 	}
+	if c.State.Status == StatusPaused {
+		return 0, fmt.Errorf("container %s is paused, unpause the container before exec", c.Name())
+	}
 	keys, err := o.keys()
 	if err != nil {
 		return 0, err
@@ -36,6 +39,11 @@ func (e *Engine) Exec(ctx context.Context, c *Container, o ExecOptions) (code in
 		return 0, err
 	}
 	x := &execution{o: o, terminal: t, keys: keys, detached: make(chan struct{})}
+	entered, err := e.enterGroup(c, &x.start)
+	if err != nil {
+		return 0, err
+	}
+	defer entered()
 	return x.run(ctx, plan)
 }
 
@@ -112,6 +120,7 @@ type execution struct {
 	o        ExecOptions
 	terminal *terminal
 	keys     []byte
+	start    runtime.StartOptions
 	process  *runtime.Process
 	detached chan struct{} // closed when the detach keys were typed
 
@@ -128,7 +137,8 @@ func (x *execution) run(ctx context.Context, plan *runtime.ExecPlan) (int, error
 		return 0, err
 	}
 	var err error
-	x.process, err = runtime.Exec(plan, runtime.StartOptions{Stdin: x.theirs[0], Stdout: x.theirs[1], Stderr: x.theirs[2]})
+	x.start.Stdin, x.start.Stdout, x.start.Stderr = x.theirs[0], x.theirs[1], x.theirs[2]
+	x.process, err = runtime.Exec(plan, x.start)
 	x.close()
 	if err != nil {
 		return 0, err

@@ -18,7 +18,7 @@ func (e *Engine) Info() (*Info, error) {
 		Plugins:            InfoPlugins{Volume: []string{"local"}, Network: []string{"host", "none"}, Log: []string{"json-file", "none"}},
 		IPv4Forwarding:     fileSays("/proc/sys/net/ipv4/ip_forward", "1"),
 		LoggingDriver:      "json-file",
-		CgroupDriver:       "none",
+		CgroupDriver:       e.cgroupDriver(),
 		CgroupVersion:      cgroupVersion(),
 		KernelVersion:      kernelRelease(),
 		OSType:             runtime.GOOS,
@@ -59,6 +59,9 @@ func (e *Engine) count(i *Info) error {
 	list, err := e.List(ListOptions{All: true})
 	for _, c := range list {
 		i.Containers++
+		if c.State.Status == StatusPaused {
+			i.ContainersPaused++
+		}
 		if c.Running() {
 			i.ContainersRunning++
 		} else {

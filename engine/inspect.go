@@ -66,7 +66,8 @@ func inspectState(c *Container) InspectState {
 	s := c.State
 	return InspectState{
 		Status:     string(s.Status),
-		Running:    s.Status == StatusRunning,
+		Running:    c.Running(),
+		Paused:     s.Status == StatusPaused,
 		Dead:       s.Status == StatusDead,
 		OOMKilled:  s.OOMKilled,
 		Pid:        s.Pid,
@@ -161,6 +162,8 @@ func inspectHostConfig(cfg *oci.Config) InspectHostConfig {
 		Devices:        []InspectDevice{},
 		Ulimits:        []InspectUlimit{},
 		Annotations:    cfg.Annotations,
+
+		InspectResources: inspectResources(&cfg.Resources),
 	}
 	maps.Copy(h.LogConfig.Config, cfg.LogOpts)
 	if h.ShmSize == 0 {

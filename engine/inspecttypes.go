@@ -106,13 +106,14 @@ type InspectHostConfig struct {
 	Sysctls         map[string]string `json:",omitempty"`
 	Runtime         string
 	Isolation       string
-	Devices         []InspectDevice
-	Ulimits         []InspectUlimit
-	Mounts          []HostMount `json:",omitempty"`
-	MaskedPaths     []string
-	ReadonlyPaths   []string
-	Init            *bool             `json:",omitempty"`
-	Annotations     map[string]string `json:",omitempty"`
+	InspectResources
+	Devices       []InspectDevice
+	Ulimits       []InspectUlimit
+	Mounts        []HostMount `json:",omitempty"`
+	MaskedPaths   []string
+	ReadonlyPaths []string
+	Init          *bool             `json:",omitempty"`
+	Annotations   map[string]string `json:",omitempty"`
 }
 
 // LogConfig is the log driver and its options.

@@ -78,6 +78,9 @@ func (c *Container) setState(s monitor.State, status Status) {
 	c.process = nil
 	if status == StatusRunning {
 		c.process, c.State.Pid = s.Process, s.Process.Pid
+		if g, err := c.place.Group(); err == nil && g.Frozen() {
+			c.State.Status = StatusPaused
+		}
 	}
 }
 

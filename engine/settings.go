@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
 	"codeberg.org/hoy/hoy/oci/child"
@@ -12,8 +14,11 @@ import (
 
 // settings makes all that a monitor must know to start the container and keep it, and the files that the start needs.
 func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, error) {
-	plan, err := e.plan(c)
+	spec, plan, err := e.plan(c)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.makeGroup(c, plan, spec.Linux.Resources); err != nil {
 		return nil, err
 	}
 	s := &monitor.Settings{
@@ -32,20 +37,21 @@ func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, erro
 
 func keepsLog(driver string) bool { return driver == "" || driver == "json-file" }
 
-// plan compiles the container's config to the plan of its start.
-func (e *Engine) plan(c *Container) (*child.Plan, error) {
+// plan compiles the container's config to its specification and the plan of its start.
+func (e *Engine) plan(c *Container) (*specs.Spec, *child.Plan, error) {
 	if err := makeBindSources(c.Config.Mounts); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o, err := e.specOptions(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	spec, err := oci.Spec(&c.Config, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return oci.Plan(spec, o, &c.Config)
+	plan, err := oci.Plan(spec, o, &c.Config)
+	return spec, plan, err
 }
 
 // Spec options are what the container's specification depends on besides its config.

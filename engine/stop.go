@@ -69,7 +69,7 @@ func (e *Engine) Kill(c *Container, signal string) error {
 	if sig == syscall.SIGKILL {
 		err = e.end(context.Background(), c, sig, killTimeout)
 	} else {
-		err = c.process.Signal(sig)
+		err = c.deliver(sig)
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot kill container: %s: %w", c.Name(), err)
@@ -89,7 +89,7 @@ func (e *Engine) end(ctx context.Context, c *Container, sig syscall.Signal, time
 		return err
 	}
 	defer w.close()
-	if err := c.process.Signal(sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := c.deliver(sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	_, err = w.wait(ctx)

@@ -34,6 +34,10 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 	if err := o.parseLists(); err != nil {
 		return nil, err
 	}
+	if o.swappiness != -1 {
+		value := int64(o.swappiness)
+		c.Resources.MemorySwappiness = &value
+	}
 	var err error
 	if c.Env, err = environment(o.envFiles, o.env); err != nil {
 		return nil, err

@@ -21,12 +21,13 @@ type containerOptions struct {
 	entrypoint         *string
 	detachKeys         *string
 	cidfile            string
+	swappiness         int    // -1: the kernel's
 	pull, verb         string // verb is what --pull comes before, in help
 	quiet              bool
 }
 
 func newContainerOptions(verb string) *containerOptions {
-	o := &containerOptions{pull: "missing", verb: verb}
+	o := &containerOptions{pull: "missing", verb: verb, swappiness: -1}
 	o.cfg.Platform = os.Getenv("DOCKER_DEFAULT_PLATFORM")
 	o.cfg.SigProxy = true
 	o.cwd, _ = os.Getwd() // a relative path is refused where it is used
@@ -38,6 +39,7 @@ func (o *containerOptions) flags() []*flags.Flag {
 	var list []*flags.Flag
 	list = append(list, o.processFlags()...)
 	list = append(list, o.isolationFlags()...)
+	list = append(list, o.limitFlags()...)
 	list = append(list, o.mountFlags()...)
 	list = append(list, o.networkFlags()...)
 	return append(list, o.metaFlags()...)

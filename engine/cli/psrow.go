@@ -115,6 +115,8 @@ func statusText(st engine.State, now time.Time) string {
 	switch st.Status {
 	case engine.StatusRunning:
 		return "Up " + format.Duration(now.Sub(st.StartedAt))
+	case engine.StatusPaused:
+		return "Up " + format.Duration(now.Sub(st.StartedAt)) + " (Paused)"
 	case engine.StatusExited:
 		if st.FinishedAt.IsZero() {
 			return ""
