@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -30,6 +31,9 @@ func Run(t *testing.T, dir string) {
 	})
 }
 
+// scriptLimit is how long one script may take. Then its processes are killed, which the script sees as a command that failed.
+const scriptLimit = 3 * time.Minute
+
 // setup gives a script its directories and the image busybox, and has it looked after when it ends.
 func setup(e *testscript.Env, base string) error {
 	for name, dir := range map[string]string{"HOME": "home", "HOY_ROOT": "root", "HOY_RUN": "run", "XDG_RUNTIME_DIR": "xdg", "TMPDIR": "tmp"} {
@@ -46,7 +50,11 @@ func setup(e *testscript.Env, base string) error {
 	if err := os.Symlink(base, filepath.Join(e.WorkDir, "base")); err != nil {
 		return err
 	}
-	e.Defer(func() { checkLeft(e) })
+	limit := time.AfterFunc(scriptLimit, func() { killAll(e.WorkDir) })
+	e.Defer(func() {
+		limit.Stop()
+		checkLeft(e)
+	})
 	if out, err := hoy(e, "build", "-q", "-t", "busybox", base); err != nil {
 		return fmt.Errorf("build the image busybox: %w\n%s", err, out)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -47,7 +48,10 @@ func freeTree(e *testscript.Env, root string) {
 func remains(work, root, run string) []string {
 	var left []string
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		left = append(mounts(work), processes(work)...)
+		left = mounts(work)
+		for _, pid := range processes(work) {
+			left = append(left, fmt.Sprintf("process %d: %s", pid, commandLine(pid)))
+		}
 		left = append(left, containerDirs(filepath.Join(root, "containers"))...)
 		left = append(left, entries(filepath.Join(root, "containers", "names"))...)
 		left = append(left, containerDirs(run)...)
@@ -93,24 +97,31 @@ func mounts(work string) []string {
 	return out
 }
 
-// processes are those whose command line, environment, root or mounts name work. A process of another user's cannot be read and is not ours.
-func processes(work string) []string {
+// processes are those of a script: those that know its directory. A process of another user's cannot be read and is not ours.
+func processes(work string) []int {
 	dirs, _ := os.ReadDir("/proc")
-	var out []string
+	var out []int
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(d.Name())
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		for _, file := range []string{"cmdline", "environ", "mountinfo"} {
-			data, err := os.ReadFile(filepath.Join("/proc", d.Name(), file))
-			if err == nil && bytes.Contains(data, []byte(work+"/")) && !ended(pid) {
-				out = append(out, fmt.Sprintf("process %d (%s): %s", pid, file, commandLine(pid)))
-				break
-			}
+		if knows(pid, work) && !ended(pid) {
+			out = append(out, pid)
 		}
 	}
 	return out
+}
+
+// knows says whether a process's command line, environment or mounts name work.
+func knows(pid int, work string) bool {
+	for _, file := range []string{"cmdline", "environ", "mountinfo"} {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+		if err == nil && bytes.Contains(data, []byte(work+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 // ended says whether a process is a zombie: it holds nothing, and its parent has not fetched its status yet.
@@ -121,6 +132,13 @@ func ended(pid int) bool {
 	}
 	_, rest, _ := strings.Cut(string(data), ") ")
 	return strings.HasPrefix(rest, "Z") || strings.HasPrefix(rest, "X")
+}
+
+// killAll ends every process of a script.
+func killAll(work string) {
+	for _, pid := range processes(work) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 }
 
 func commandLine(pid int) string {
