@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// tickEvery is how often a terminal is drawn anew while nothing happens.
+const tickEvery = 500 * time.Millisecond
+
 // tailLines is how many of a step's last lines are kept to be shown again when it fails.
 const tailLines = 10
 
@@ -17,6 +20,9 @@ type Printer struct {
 	mu      sync.Mutex
 	display display
 	count   int
+
+	stop   chan struct{} // ends the clock of a terminal; nil without one
+	ticked sync.WaitGroup
 }
 
 // display shows what happens. It is called under the printer's lock.
@@ -41,13 +47,37 @@ func New(w io.Writer, mode string) *Printer {
 	case "quiet":
 		return &Printer{display: quiet{}}
 	case "tty":
-		return &Printer{display: newTTY(w)}
+		return newTicking(newTTY(w))
 	}
 	return &Printer{display: newPlain(w)}
 }
 
+// newTicking draws a terminal anew from time to time, so that the seconds go on while nothing happens.
+func newTicking(t *tty) *Printer {
+	p := &Printer{display: t, stop: make(chan struct{})}
+	p.ticked.Go(func() {
+		tick := time.NewTicker(tickEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-p.stop:
+				return
+			case <-tick.C:
+				p.mu.Lock()
+				t.draw()
+				p.mu.Unlock()
+			}
+		}
+	})
+	return p
+}
+
 // Close ends the display.
 func (p *Printer) Close() {
+	if p.stop != nil {
+		close(p.stop)
+		p.ticked.Wait()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.display.close()

@@ -21,7 +21,8 @@ type tty struct {
 	w       io.Writer
 	started time.Time
 	running []*Step
-	lines   map[*Step][]string // the last lines of running steps
+	lines   map[*Step][]string // the last lines of running steps' output
+	notes   map[*Step][]string // what was said about running steps
 	done    []string           // finished since the last drawing
 	drawn   int                // lines at the bottom that are drawn anew
 	last    time.Time
@@ -30,7 +31,7 @@ type tty struct {
 }
 
 func newTTY(w io.Writer) *tty {
-	return &tty{w: w, started: time.Now(), lines: map[*Step][]string{}}
+	return &tty{w: w, started: time.Now(), lines: map[*Step][]string{}, notes: map[*Step][]string{}}
 }
 
 func (t *tty) event(s *Step, e event, text string) {
@@ -38,7 +39,13 @@ func (t *tty) event(s *Step, e event, text string) {
 	case begin:
 		t.total++
 		t.running = append(t.running, s)
-	case note, line:
+	case note:
+		notes := t.notes[s]
+		if k := len(notes) - 1; k >= 0 && strings.HasPrefix(text, notes[k]) {
+			notes = notes[:k] // "exporting layers", then "exporting layers done"
+		}
+		t.notes[s] = append(notes, text)
+	case line:
 		keep := append(t.lines[s], text)
 		t.lines[s] = keep[max(0, len(keep)-shownLines):]
 	case end:
@@ -58,13 +65,17 @@ func (t *tty) finish(s *Step) {
 			break
 		}
 	}
-	delete(t.lines, s)
 	mark := ""
 	word, _, _ := strings.Cut(s.result, " ")
 	if word != "DONE" {
 		mark = strings.TrimSuffix(word, ":") + " "
 	}
 	t.done = append(t.done, t.row(" => "+mark+s.Name, s.ended.Sub(s.started)))
+	for _, n := range t.notes[s] {
+		t.done = append(t.done, t.row(" => => "+n, -1))
+	}
+	delete(t.lines, s)
+	delete(t.notes, s)
 }
 
 // draw writes what finished and draws the bottom anew.
@@ -78,7 +89,7 @@ func (t *tty) draw() {
 	}
 	t.done = nil
 	height, _ := t.size()
-	bottom := []string{t.row(fmt.Sprintf("[+] Building (%d/%d)", t.count, t.total), time.Since(t.started))}
+	bottom := []string{t.head("")}
 	for _, s := range t.running {
 		bottom = append(bottom, t.row(" => "+s.Name, time.Since(s.started)))
 		for _, l := range t.lines[s] {
@@ -91,6 +102,10 @@ func (t *tty) draw() {
 	}
 	t.drawn, t.last = len(bottom), time.Now()
 	io.WriteString(t.w, b.String())
+}
+
+func (t *tty) head(end string) string {
+	return t.row(fmt.Sprintf("[+] Building %.1fs (%d/%d)%s", time.Since(t.started).Seconds(), t.count, t.total, end), -1)
 }
 
 // row is a line of the terminal's width, with the time at its right end; a negative one is left out.
@@ -128,4 +143,7 @@ func (t *tty) size() (height, width int) {
 }
 
 // close leaves the last line as a summary.
-func (t *tty) close() { t.draw() }
+func (t *tty) close() {
+	t.draw()
+	fmt.Fprintf(t.w, "\x1b[%dA\x1b[J%s", t.drawn, t.head(" FINISHED"))
+}
