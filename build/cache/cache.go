@@ -23,7 +23,7 @@ type Cache struct {
 	dir string
 }
 
-// Open opens the cache below hoy's root directory, making its directories when they are missing.
+// Open opens the cache below hoy's root directory, making its directories when they are missing, and removes what killed builds left.
 func Open(root string) (*Cache, error) {
 	c := &Cache{dir: filepath.Join(root, "build", "v1")}
 	for _, sub := range []string{"k", "lock", "mnt", "stat", "tmp", "src"} {
@@ -31,6 +31,7 @@ func Open(root string) (*Cache, error) {
 			return nil, err
 		}
 	}
+	c.sweep()
 	return c, nil
 }
 

@@ -130,23 +130,25 @@ func TestLockEndsWithContext(t *testing.T) {
 	}
 }
 
-func TestTempDirSweepsWhatIsNotLeased(t *testing.T) {
-	c := open(t, t.TempDir())
+func TestWhatKilledBuildsLeft(t *testing.T) {
+	root := t.TempDir()
+	c := open(t, root)
 	left := filepath.Join(c.dir, "tmp", "left")
 	must(t, os.MkdirAll(filepath.Join(left, "deep"), 0o700))
-	a, releaseA, err := c.TempDir(context.Background())
+	must(t, os.WriteFile(filepath.Join(c.dir, "lock", "left"), nil, 0o600))
+	a, release, err := c.TempDir(context.Background())
 	must(t, err)
-	b, releaseB, err := c.TempDir(context.Background())
+	unlock, err := c.Lock(context.Background(), "held", nil)
 	must(t, err)
-	if _, err := os.Stat(left); !os.IsNotExist(err) {
-		t.Errorf("the garbage is still there: %v", err)
+	open(t, root) // the next build
+	for p, want := range map[string]bool{left: false, filepath.Join(c.dir, "lock/left"): false, a: true, filepath.Join(c.dir, "lock/held"): true} {
+		if _, err := os.Stat(p); (err == nil) != want {
+			t.Errorf("%s: %v", p, err)
+		}
 	}
-	if _, err := os.Stat(a); err != nil {
-		t.Errorf("a leased directory was removed: %v", err)
-	}
-	must(t, releaseA())
-	must(t, releaseB())
-	if _, err := os.Stat(b); !os.IsNotExist(err) {
+	must(t, release())
+	unlock()
+	if _, err := os.Stat(a); !os.IsNotExist(err) {
 		t.Error("a released directory is still there")
 	}
 }

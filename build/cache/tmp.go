@@ -9,17 +9,15 @@ import (
 )
 
 // TempDir makes a directory for the length of one build. It is leased by an flock that lives as long as the process; release removes
-// it. What killed builds left is removed at the same time.
+// it.
 func (c *Cache) TempDir(ctx context.Context) (dir string, release func() error, err error) {
-	base := filepath.Join(c.dir, "tmp")
-	// The lock keeps another build from taking a directory that is made and not yet leased for garbage.
-	guard, err := waitFlock(ctx, filepath.Join(c.dir, "tmp.lock"), unix.LOCK_EX, nil)
+	// The guard keeps another build from taking a directory that is made and not yet leased for garbage.
+	guard, err := waitFlock(ctx, c.guard(), unix.LOCK_EX, nil)
 	if err != nil {
 		return "", nil, err
 	}
 	defer guard.Close()
-	sweep(base)
-	dir, err = os.MkdirTemp(base, "")
+	dir, err = os.MkdirTemp(filepath.Join(c.dir, "tmp"), "")
 	if err != nil {
 		return "", nil, err
 	}
@@ -37,9 +35,22 @@ func (c *Cache) TempDir(ctx context.Context) (dir string, release func() error, 
 	}, nil
 }
 
-// sweep removes the directories that nobody leases.
-func sweep(base string) {
+func (c *Cache) guard() string { return filepath.Join(c.dir, "tmp.lock") }
+
+// sweep removes what killed builds left: directories that nobody leases and locks that nobody holds. What it cannot remove now it leaves
+// to the next build.
+func (c *Cache) sweep() {
+	c.sweepLocks()
+	base := filepath.Join(c.dir, "tmp")
 	entries, _ := os.ReadDir(base)
+	if len(entries) == 0 {
+		return
+	}
+	guard, err := tryFlock(c.guard(), unix.LOCK_EX)
+	if err != nil || guard == nil {
+		return
+	}
+	defer guard.Close()
 	for _, e := range entries {
 		p := filepath.Join(base, e.Name())
 		f, err := os.Open(p)
@@ -50,5 +61,17 @@ func sweep(base string) {
 			os.RemoveAll(p)
 		}
 		f.Close()
+	}
+}
+
+func (c *Cache) sweepLocks() {
+	dir := filepath.Join(c.dir, "lock")
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		p := filepath.Join(dir, e.Name())
+		if f, err := tryFlock(p, unix.LOCK_EX); err == nil && f != nil {
+			os.Remove(p) // while it is held, as by its holder
+			f.Close()
+		}
 	}
 }
