@@ -113,3 +113,17 @@ func TestABadLayerDoesNotBlock(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A user with one id can load what belongs to many.
+func TestFilesOfOthers(t *testing.T) {
+	s := newStore(t)
+	archive := archiveOf(t, "other:1", []tar.Header{{Name: "mine"}, {Name: "theirs", Uid: 33, Gid: 44}})
+	_, err := s.Load(ctx, bytes.NewReader(archive), LoadOptions{})
+	check(t, err)
+	img, err := s.Image(ctx, "other:1")
+	check(t, err)
+	if got := mustRead(t, filepath.Join(img.Layers[0], "theirs")); got != "evil" {
+		t.Errorf("got %q", got)
+	}
+	saveAll(t, s, SaveOptions{}, "other:1")
+}

@@ -77,7 +77,7 @@ func (s *Store) recordDigests() error {
 	}
 	lock.Lock()
 	defer lock.Unlock()
-	if err := amendLayers(path, b.pending); err != nil {
+	if err := s.amendLayers(path, b.pending); err != nil {
 		return fmt.Errorf("record digests: %w", err)
 	}
 	if _, err := lock.RecordWrite(); err != nil {
@@ -88,7 +88,7 @@ func (s *Store) recordDigests() error {
 }
 
 // amendLayers sets the digests of layers in a layers.json and keeps all else that it says.
-func amendLayers(path string, digests map[string]digested) error {
+func (s *Store) amendLayers(path string, digests map[string]digested) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func amendLayers(path string, digests map[string]digested) error {
 	if data, err = json.Marshal(layers); err != nil {
 		return err
 	}
-	return replaceFile(path, data)
+	return s.replaceFile(path, data)
 }
 
 func amend(raw json.RawMessage, d digested) (json.RawMessage, error) {
@@ -127,13 +127,16 @@ func amend(raw json.RawMessage, d digested) (json.RawMessage, error) {
 }
 
 // replaceFile writes a file of mode 0600 beside its place and renames it, so that a reader and a crash see the old or the new one.
-func replaceFile(path string, data []byte) error {
+func (s *Store) replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path))
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	if !s.options.NoSync {
+		err = errors.Join(err, f.Sync())
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

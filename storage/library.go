@@ -12,6 +12,7 @@ import (
 	"codeberg.org/hoy/hoy/storage/records"
 	"github.com/sirupsen/logrus"
 	cstorage "go.podman.io/storage"
+	"go.podman.io/storage/pkg/ioutils"
 	"go.podman.io/storage/types"
 )
 
@@ -49,6 +50,9 @@ func (s *Store) open() (cstorage.Store, error) {
 	options := []string{"overlay.skip_mount_home=true"}
 	if singleID() {
 		options = append(options, "overlay.ignore_chown_errors=true")
+	}
+	if s.options.NoSync {
+		ioutils.SetDefaultOptions(ioutils.AtomicFileWriterOptions{NoSync: true})
 	}
 	defer hideHostConfig(run)()
 	return cstorage.GetStore(types.StoreOptions{
