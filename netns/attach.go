@@ -247,9 +247,18 @@ func (n *Networks) raise(joined []Joined, all []*record.Network, before nft.Rule
 
 func bridge(x *record.Network) link.Bridge {
 	mtu, _ := mtuOf(x.Options) // checked when the network was created
-	b := link.Bridge{Name: x.Bridge, MTU: mtu, Mark: "hoy " + x.ID}
+	b := link.Bridge{Name: x.Bridge, MTU: mtu, Mark: "hoy " + x.ID, Group: group(x)}
 	for _, p := range x.Pools {
 		b.Addrs = append(b.Addrs, netip.PrefixFrom(p.Gateway, p.Subnet.Bits()))
 	}
 	return b
+}
+
+// group is the number of the links of a network: its own by all odds, and far from those that people choose.
+func group(x *record.Network) uint32 {
+	n, err := strconv.ParseUint(x.ID[:8], 16, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n) | 1<<31
 }

@@ -76,7 +76,9 @@ func (n *Networks) drop(all []*record.Network, gone func(x *record.Network, cont
 		return nil
 	}
 	if !n.o.FilesOnly {
-		if err := errors.Join(n.lower(changed), n.filter(before, rules(all))); err != nil {
+		filtered := make(chan error, 1) // beside the links: each waits some 10 ms for the kernel to let go
+		go func() { filtered <- n.filter(before, rules(all)) }()
+		if err := errors.Join(n.lower(changed), <-filtered); err != nil {
 			return err
 		}
 	}
@@ -99,11 +101,11 @@ func (n *Networks) lower(changed map[*record.Network][]*record.Endpoint) error {
 		if x.Driver != record.Bridge {
 			continue
 		}
+		if len(x.Endpoints) == 0 {
+			err = errors.Join(err, links.RemoveBridge(bridge(x))) // and with it most of the rest
+		}
 		for _, e := range ends {
 			err = errors.Join(err, links.Remove(e.Link))
-		}
-		if len(x.Endpoints) == 0 {
-			err = errors.Join(err, links.RemoveBridge(bridge(x)))
 		}
 	}
 	return err

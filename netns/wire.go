@@ -46,7 +46,7 @@ func routed(a Attachment) (four, six bool, err error) {
 func addLink(links *link.Links, a Attachment, j Joined, i link.Interface) error {
 	x := j.Network
 	if x.Driver == record.Bridge {
-		return links.AddVeth(link.Veth{Host: j.Endpoint.Link, Bridge: x.Bridge, Container: a.NetNS, Interface: i})
+		return links.AddVeth(link.Veth{Host: j.Endpoint.Link, Group: group(x), Bridge: x.Bridge, Container: a.NetNS, Interface: i})
 	}
 	return links.AddSub(link.Sub{Driver: x.Driver, Mode: x.Options[x.Driver+"_mode"], Parent: x.Bridge, Container: a.NetNS, Interface: i})
 }

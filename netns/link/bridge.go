@@ -8,7 +8,10 @@ import (
 	"os"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/space"
 )
 
 // Bridge is a network's bridge in the host's namespace.
@@ -16,6 +19,9 @@ type Bridge struct {
 	Name  string
 	Addrs []netip.Prefix // the gateways', with the subnets' lengths
 	MTU   int            // 0: 1500
+	// Group is the number of the bridge's and its ports' group (ip link: group). RemoveBridge removes the whole group at once, for
+	// each removal by itself waits some 10 ms for the kernel. 0: none.
+	Group uint32
 	// Mark is written on a bridge that EnsureBridge makes (ip link: alias), so that RemoveBridge leaves a bridge of the user's alone.
 	Mark string
 }
@@ -24,7 +30,7 @@ type Bridge struct {
 func (l *Links) EnsureBridge(b Bridge) (made bool, err error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = b.Name
-	attrs.MTU = b.MTU
+	attrs.MTU, attrs.Group = b.MTU, b.Group
 	if len(b.Addrs) > 0 { // a fixed address: without it the bridge takes on that of its lowest port, and changes with it
 		attrs.HardwareAddr = bridgeMAC(b.Addrs[0].Addr())
 	}
@@ -61,7 +67,23 @@ func (l *Links) RemoveBridge(b Bridge) error {
 	if err != nil {
 		return fmt.Errorf("find bridge %s: %w", b.Name, err)
 	}
-	return l.Remove(b.Name)
+	if b.Group == 0 || link.Attrs().Group != b.Group {
+		return l.Remove(b.Name)
+	}
+	return l.removeGroup(b.Group)
+}
+
+// removeGroup removes the links of a group by one request (rtnetlink(7), RTM_DELLINK with IFLA_GROUP and no index).
+func (l *Links) removeGroup(group uint32) error {
+	return space.Do(l.ns, func() error {
+		request := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
+		request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+		request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+		if _, err := request.Execute(unix.NETLINK_ROUTE, 0); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("remove the links of group %d: %w", group, err)
+		}
+		return nil
+	})
 }
 
 func (l *Links) prepare(link netlink.Link, b Bridge) error {
@@ -88,6 +110,7 @@ func bridgeMAC(a netip.Addr) net.HardwareAddr {
 // Veth is a pair of links: one end on a bridge of the host's namespace, the other in a container's.
 type Veth struct {
 	Host      string // the name of the host's end
+	Group     uint32 // the bridge's
 	Bridge    string
 	Container *os.File // the container's namespace
 	Interface Interface
@@ -104,7 +127,7 @@ func (l *Links) AddVeth(v Veth) (err error) {
 		return err
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.MasterIndex = v.Host, v.Interface.MTU, master.Attrs().Index
+	attrs.Name, attrs.MTU, attrs.MasterIndex, attrs.Group = v.Host, v.Interface.MTU, master.Attrs().Index, v.Group
 	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: byNumber("p"), PeerHardwareAddr: mac, PeerNamespace: nsOf(v.Container)}
 	if err := l.h.LinkAdd(pair); err != nil {
 		return kind("veth "+v.Host, err)
@@ -117,7 +140,30 @@ func (l *Links) AddVeth(v Veth) (err error) {
 	if err := l.configureIn(v.Container, pair.PeerName, v.Interface); err != nil {
 		return err
 	}
-	return l.raiseHost(v.Host)
+	if err := l.raiseHost(v.Host); err != nil {
+		return err
+	}
+	return l.settle(v.Container, v.Interface.Name, v.Host, v.Bridge)
+}
+
+// settle has the kernel act at once on links being up: the container's, then the host's, a bridge after its port. It would do so up
+// to a second later, and until then drop what is sent; asking for a link does it (rtnl_getlink in net/core/rtnetlink.c,
+// linkwatch_sync_dev).
+func (l *Links) settle(ns *os.File, name string, hosts ...string) error {
+	inner, err := Open(ns)
+	if err != nil {
+		return err
+	}
+	defer inner.Close()
+	if _, err := inner.h.LinkByName(name); err != nil {
+		return fmt.Errorf("find link %s in the container: %w", name, err)
+	}
+	for _, host := range hosts {
+		if _, err := l.h.LinkByName(host); err != nil {
+			return fmt.Errorf("find link %s: %w", host, err)
+		}
+	}
+	return nil
 }
 
 // raiseHost sets the host's end up. It lets the bridge send a packet back to where it came from, which a container needs that

@@ -131,7 +131,11 @@ func newPacket(side, ns *os.File, i Interface) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.configureIn(ns, pair.PeerName, i); err != nil {
+	err = l.configureIn(ns, pair.PeerName, i)
+	if err == nil {
+		err = l.settle(ns, i.Name, sideName)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

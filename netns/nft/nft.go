@@ -64,7 +64,8 @@ type Table struct {
 	NS   *os.File
 }
 
-// Replace makes the table do what r says, whatever it did before. A ruleset without networks removes it.
+// Replace makes the table do what r says, whatever it did before. A ruleset without networks removes it. Nobody else may change
+// the table meanwhile: the caller holds the lock of the networks.
 func (t Table) Replace(r Ruleset) error {
 	c, err := t.open()
 	if err != nil {
@@ -72,8 +73,13 @@ func (t Table) Replace(r Ruleset) error {
 	}
 	defer c.CloseLasting()
 	table := t.family()
-	c.AddTable(table) // so that there is one to delete
-	c.DelTable(table)
+	there, err := t.listed(c)
+	if err != nil {
+		return err
+	}
+	if there { // closing the socket waits until what was deleted is gone, some 10 ms: nothing is deleted that is not there
+		c.DelTable(table)
+	}
 	if len(r.Networks) > 0 {
 		c.AddTable(table)
 		if err := fill(c, table, r); err != nil {
@@ -93,7 +99,11 @@ func (t Table) Present() (bool, error) {
 		return false, err
 	}
 	defer c.CloseLasting()
-	_, err = c.ListTableOfFamily(t.Name, nftables.TableFamilyINet)
+	return t.listed(c)
+}
+
+func (t Table) listed(c *nftables.Conn) (bool, error) {
+	_, err := c.ListTableOfFamily(t.Name, nftables.TableFamilyINet)
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
