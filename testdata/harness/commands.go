@@ -93,9 +93,10 @@ func registryCmd(ts *testscript.TestScript, neg bool, _ []string) {
 	dir := ts.MkAbs("registry")
 	ts.Check(os.MkdirAll(dir, 0o755))
 	config := fmt.Sprintf("version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\nhttp:\n  addr: %s\n", dir, addr)
-	file := filepath.Join(dir, "config.yml")
-	ts.Check(os.WriteFile(file, []byte(config), 0o644))
-	cmd := exec.Command("docker-registry", "serve", file)
+	ts.Check(os.WriteFile(filepath.Join(dir, "config.yml"), []byte(config), 0o644))
+	// It is no process of hoy's: nothing that names the script's directory tells the harness of it.
+	cmd := exec.Command("docker-registry", "serve", "config.yml")
+	cmd.Dir, cmd.Env = dir, []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	ts.Check(cmd.Start())
 	ts.Defer(func() {
