@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -142,9 +143,9 @@ func TestRemoveWaitsForHolders(t *testing.T) {
 	hold, err := s.HoldImages()
 	check(t, err)
 	done := make(chan error)
-	asked := false
+	var asked atomic.Bool
 	go func() {
-		_, err := another(t, s).Remove(ctx, "a", RemoveOptions{InUse: func(string) []string { asked = true; return nil }})
+		_, err := another(t, s).Remove(ctx, "a", RemoveOptions{InUse: func(string) []string { asked.Store(true); return nil }})
 		done <- err
 	}()
 	select {
@@ -152,7 +153,7 @@ func TestRemoveWaitsForHolders(t *testing.T) {
 		t.Fatalf("did not wait: %v", err)
 	default:
 	}
-	if asked {
+	if asked.Load() {
 		t.Error("asked who uses the image while it was held")
 	}
 	hold()
