@@ -144,6 +144,8 @@ func (x *execution) run(ctx context.Context, plan *runtime.ExecPlan) (int, error
 		return 0, err
 	}
 	if x.o.Detach {
+		// For as long as this process lives it is the parent, and a container does not end while a process of it is not reaped.
+		go x.process.Wait()
 		return 0, nil
 	}
 	if x.process.Console != nil {

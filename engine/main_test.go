@@ -83,7 +83,7 @@ func busybox(t *testing.T) string {
 	if err := os.WriteFile(dir+"/bin/busybox", data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"sh", "true", "false", "cat", "echo", "sleep", "id", "ls", "stty", "kill", "head", "yes", "tty", "env", "hostname"} {
+	for _, name := range []string{"sh", "true", "false", "cat", "echo", "sleep", "id", "ls", "stty", "kill", "head", "yes", "env", "hostname", "grep", "tty"} {
 		os.Symlink("busybox", dir+"/bin/"+name)
 	}
 	os.WriteFile(dir+"/etc/passwd", []byte("root:x:0:0::/:/bin/sh\nuser:x:7:7::/:/bin/sh\n"), 0o644)

@@ -55,12 +55,15 @@ func writeNew(path string, data []byte, mode os.FileMode, d Durability) error {
 	return errors.Join(err, f.Close())
 }
 
-// SyncDir makes the names in a directory durable.
+// SyncDir makes the names in a directory durable. One that does not exist has none.
 func SyncDir(dir string, d Durability) error {
 	if !d {
 		return nil
 	}
 	f, err := os.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -74,10 +73,21 @@ func (k *keeper) foregroundInput(in *os.File) error {
 	}
 	pipe := k.stdio.ours[0]
 	go func() { // nobody waits for it: a read of a terminal cannot be ended, and the container's end must not wait for it
-		io.Copy(pipe, in)
+		copyInput(pipe, in)
 		k.input.close()
 	}()
 	return nil
+}
+
+// copyInput copies until either end is closed. io.Copy would hold on to the pipe while it waits for the terminal, so that the pipe could not be closed.
+func copyInput(to, from *os.File) {
+	buf := make([]byte, maxFrame)
+	for {
+		n, err := from.Read(buf)
+		if _, failed := to.Write(buf[:n]); err != nil || failed != nil {
+			return
+		}
+	}
 }
 
 // copyTo gives the sink that shows a stream to the caller. When nobody reads there any more the container learns it as if it wrote there itself.
