@@ -91,7 +91,8 @@ func parseEcho(protocol tcpip.NetworkProtocolNumber, link, ip []byte) (echo, boo
 	if protocol == header.IPv4ProtocolNumber {
 		h := header.IPv4(ip)
 		e.to, _ = netip.AddrFromSlice(h.DestinationAddressSlice())
-		plain := h.HeaderLength() == header.IPv4MinimumSize && !h.More() && h.FragmentOffset() == 0 && int(h.TotalLength()) <= len(ip)
+		plain := h.HeaderLength() == header.IPv4MinimumSize && !h.More() && h.FragmentOffset() == 0 &&
+			int(h.TotalLength()) <= len(ip) && int(h.TotalLength()) >= size+header.ICMPv4MinimumSize
 		if !plain || h.TransportProtocol() != header.ICMPv4ProtocolNumber {
 			return echo{}, false
 		}
@@ -100,7 +101,7 @@ func parseEcho(protocol tcpip.NetworkProtocolNumber, link, ip []byte) (echo, boo
 	}
 	h := header.IPv6(ip)
 	e.to, _ = netip.AddrFromSlice(h.DestinationAddressSlice())
-	if h.TransportProtocol() != header.ICMPv6ProtocolNumber || int(h.PayloadLength()) > len(e.message) {
+	if h.TransportProtocol() != header.ICMPv6ProtocolNumber || int(h.PayloadLength()) > len(e.message) || h.PayloadLength() < header.ICMPv4MinimumSize {
 		return echo{}, false
 	}
 	e.message = e.message[:h.PayloadLength()]
