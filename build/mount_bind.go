@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"codeberg.org/hoy/hoy/build/copier"
 	"codeberg.org/hoy/hoy/build/rootfs"
@@ -24,7 +25,7 @@ func (m *mounting) bindFiles(r *runMount) error {
 	if len(lower) == 0 {
 		return m.emptyDir(r)
 	}
-	if r.context {
+	if r.context && m.executor.ignore != nil {
 		mask, err := m.mask(s)
 		if err != nil {
 			return err
@@ -82,6 +83,9 @@ func (m *mounting) bindFile(r *runMount, s *copier.Selection) error {
 }
 
 func (m *mounting) overlay(r *runMount, lower []string) error {
+	if r.context && strings.HasPrefix(m.temp, strings.TrimSuffix(lower[len(lower)-1], "/")+"/") {
+		return errors.New("hoy's root directory lies in the build context, which overlay does not take")
+	}
 	o := Overlay{Target: r.Target, Lower: lower, ReadOnly: r.ReadOnly}
 	var err error
 	if r.ReadOnly {
