@@ -82,6 +82,9 @@ func checkCreate(o *CreateOptions) error {
 		return refuse(ErrExists, "operation is not permitted on predefined %s network", o.Name)
 	}
 	if o.Driver != record.Bridge {
+		if o.Options[optParent] == "" {
+			return fmt.Errorf("a %s network needs a parent link: -o parent=NAME", o.Driver)
+		}
 		return link.CheckMode(o.Driver, o.Options[o.Driver+"_mode"])
 	}
 	if name := o.Options[optBridgeName]; len(name) > 15 || strings.ContainsAny(name, "/ ") {

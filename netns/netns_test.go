@@ -365,7 +365,8 @@ func TestCreateErrors(t *testing.T) {
 		"bad gateway":  {CreateOptions{Name: "two", Pools: []record.Pool{{Subnet: pfx("10.98.0.0/24"), Gateway: netip.MustParseAddr("10.97.0.1")}}}, ErrAddress},
 		"bad name":     {CreateOptions{Name: "../x"}, nil},
 		"bad driver":   {CreateOptions{Name: "two", Driver: "overlay"}, nil},
-		"bad mode":     {CreateOptions{Name: "two", Driver: "macvlan", Options: map[string]string{"macvlan_mode": "l2"}}, nil},
+		"bad mode":     {CreateOptions{Name: "two", Driver: "macvlan", Options: map[string]string{"parent": "x", "macvlan_mode": "l2"}}, nil},
+		"no parent":    {CreateOptions{Name: "two", Driver: "macvlan"}, nil},
 		"bad mtu":      {CreateOptions{Name: "two", Options: map[string]string{"mtu": "x"}}, nil},
 		"two families": {CreateOptions{Name: "two", Pools: []record.Pool{{Subnet: pfx("10.98.0.0/24")}, {Subnet: pfx("10.97.0.0/24")}}}, nil},
 	} {

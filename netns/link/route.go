@@ -58,16 +58,6 @@ func (l *Links) Reach() (four, six bool, err error) {
 	return four, six, nil
 }
 
-// Source gives the address by which the namespace talks to other machines, of the family of to; invalid when it cannot.
-func (l *Links) Source(to netip.Addr) netip.Addr {
-	routes, err := l.h.RouteGet(to.AsSlice())
-	if err != nil || len(routes) == 0 {
-		return netip.Addr{}
-	}
-	a, _ := netip.AddrFromSlice(routes[0].Src)
-	return a.Unmap()
-}
-
 // RouteMarked has packets with the mark delivered in the namespace itself, whatever their destination (ip rule fwmark): the
 // replies to a socket that has a foreign address. The table bears the mark's number.
 func (l *Links) RouteMarked(mark uint32) error {
