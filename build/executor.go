@@ -83,6 +83,7 @@ func (x *executor) resolve(ctx context.Context, s *step) (*result, error) {
 	}
 	s.once.Do(func() {
 		s.result, s.err = x.make(ctx, s)
+		s.op = nil // with the files that it read
 		if s.err != nil {
 			x.failed(ctx, s)
 		}

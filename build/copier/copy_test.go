@@ -290,6 +290,23 @@ func TestChownAndChmod(t *testing.T) {
 	}
 }
 
+// --link sees nothing of what is below: a directory takes the place of a link, and no directory keeps its mode.
+func TestLink(t *testing.T) {
+	src := tree(t, t.TempDir(), "f=F")
+	upper, err := do(t, src, nil, step{src: []string{"f"}, dest: "/bin/"})
+	must(t, err)
+	lower := tree(t, t.TempDir(), "bin->usr/bin", "usr/bin/sh=old")
+	merged, err := rootfs.Open([]string{upper, lower}, rootfs.Options{UserXattr: true})
+	must(t, err)
+	defer merged.Close()
+	if _, err := merged.Lookup("bin/f"); err != nil {
+		t.Error(err)
+	}
+	if _, err := merged.Lookup("bin/sh"); err == nil {
+		t.Error("the link is still followed")
+	}
+}
+
 func TestHash(t *testing.T) {
 	base := func() string { return tree(t, t.TempDir(), "d/f=F", "d/s/g=G", "d/l->f") }
 	hash := func(dir string, o HashOptions, p string, r Request) string {

@@ -96,52 +96,62 @@ func (x *extraction) write(p string, h *tar.Header, r io.Reader) error {
 		return err
 	}
 	m := x.meta(h)
-	if h.Typeflag == tar.TypeDir && !merged {
-		x.later(parent, name, m)
-		_, err := x.writer.Mkdir(parent, name, m)
-		return err
+	if h.Typeflag == tar.TypeDir {
+		return x.directory(parent, name, m, merged)
 	}
 	dir, err := x.writer.Dir(parent)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(dir)
-	switch h.Typeflag {
-	case tar.TypeDir:
-		x.later(parent, name, m)
-		there, err := x.writer.Child(parent, name)
-		if err != nil {
-			return err
-		}
-		fd, err := x.writer.Dir(&there)
-		if err != nil {
-			return err
-		}
-		unix.Close(fd)
-		return rootfs.SetMeta(dir, name, m)
-	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
-		err = writeRegular(dir, name, r)
-	case tar.TypeSymlink:
-		err = unix.Symlinkat(h.Linkname, dir, name)
-	case tar.TypeLink:
-		return x.link(dir, name, h.Linkname)
-	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
-		err = mknod(dir, name, h)
-	default:
-		return fmt.Errorf("unknown type %q of an archive's entry", h.Typeflag)
+	if h.Typeflag == tar.TypeLink {
+		return x.link(dir, name, h.Linkname) // it has the metadata of what it links to
 	}
-	if err != nil {
+	if err := x.file(dir, name, h, r); err != nil {
 		return err
 	}
 	return rootfs.SetMeta(dir, name, m)
 }
 
-func plain(t byte) bool {
-	return t == tar.TypeReg || t == tar.TypeGNUSparse || t == tar.TypeCont || t == tar.TypeDir || t == tar.TypeSymlink || t == tar.TypeLink
+// directory makes a directory, or gives one that is there the entry's metadata.
+func (x *extraction) directory(parent *rootfs.Node, name string, m rootfs.Meta, merged bool) error {
+	x.dirs = append(x.dirs, extractedDir{*parent, name, *m.Mtime})
+	if !merged {
+		_, err := x.writer.Mkdir(parent, name, m)
+		return err
+	}
+	there, err := x.writer.Child(parent, name)
+	if err != nil {
+		return err
+	}
+	fd, err := x.writer.Dir(&there)
+	if err != nil {
+		return err
+	}
+	unix.Close(fd)
+	dir, err := x.writer.Dir(parent)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return rootfs.SetMeta(dir, name, m)
 }
 
-func (x *extraction) later(parent *rootfs.Node, name string, m rootfs.Meta) {
-	x.dirs = append(x.dirs, extractedDir{*parent, name, *m.Mtime})
+// file makes what is neither a directory nor a hard link, without its metadata.
+func (x *extraction) file(dir int, name string, h *tar.Header, r io.Reader) error {
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
+		return writeRegular(dir, name, r)
+	case tar.TypeSymlink:
+		return unix.Symlinkat(h.Linkname, dir, name)
+	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		return mknod(dir, name, h)
+	}
+	return fmt.Errorf("unknown type %q of an archive's entry", h.Typeflag)
+}
+
+func plain(t byte) bool {
+	return t == tar.TypeReg || t == tar.TypeGNUSparse || t == tar.TypeCont || t == tar.TypeDir || t == tar.TypeSymlink || t == tar.TypeLink
 }
 
 // parent finds or makes the directory of an entry.

@@ -61,22 +61,12 @@ func (c *copying) regular(from, to int, e *Entry, m rootfs.Meta) error {
 		err = unix.Fchmod(out, m.Mode)
 	}
 	if err == nil {
-		err = setXattrs(out, m.Xattrs)
+		err = rootfs.SetXattrsFD(out, m.Xattrs)
 	}
 	if err == nil && m.Mtime != nil {
 		err = rootfs.SetMtime(to, name, m.Mtime)
 	}
 	return errors.Join(err, unix.Close(out))
-}
-
-func setXattrs(fd int, attrs map[string]string) error {
-	for name, value := range attrs {
-		err := unix.Fsetxattr(fd, name, []byte(value), 0)
-		if err != nil && err != unix.ENOTSUP && err != unix.EPERM {
-			return fmt.Errorf("setxattr %s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // fill writes a file's content: from memory when Hash has it, else by the cheapest way that the file systems know.

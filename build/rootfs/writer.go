@@ -235,10 +235,11 @@ func chmodAt(dir int, name string, m Meta) error {
 		return &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	if err := unix.Chmod(procPath(fd), m.Mode&0o7777); err != nil {
+	p := procPath(fd)
+	if err := unix.Chmod(p, m.Mode&0o7777); err != nil {
 		return &os.PathError{Op: "chmod", Path: name, Err: err}
 	}
-	return setXattrs(procPath(fd), m.Xattrs)
+	return setXattrs(m.Xattrs, func(name string, value []byte) error { return unix.Setxattr(p, name, value, 0) })
 }
 
 // SetMtime sets the time of last change; nil leaves it.

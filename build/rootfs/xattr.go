@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
@@ -82,12 +83,15 @@ func KeepXattr(name string) bool {
 		!strings.HasPrefix(name, "trusted.overlay.") && !strings.HasPrefix(name, "user.overlay.")
 }
 
-// setXattrs sets attributes. What the file system or the user namespace does not allow is left out, as BuildKit does.
-func setXattrs(p string, attrs map[string]string) error {
+// SetXattrsFD gives an open file attributes. What the file system or the user namespace does not allow is left out, as BuildKit does.
+func SetXattrsFD(fd int, attrs map[string]string) error {
+	return setXattrs(attrs, func(name string, value []byte) error { return unix.Fsetxattr(fd, name, value, 0) })
+}
+
+func setXattrs(attrs map[string]string, set func(string, []byte) error) error {
 	for name, value := range attrs {
-		err := unix.Setxattr(p, name, []byte(value), 0)
-		if err != nil && err != unix.ENOTSUP && err != unix.EPERM {
-			return &os.PathError{Op: "setxattr " + name, Path: p, Err: err}
+		if err := set(name, []byte(value)); err != nil && err != unix.ENOTSUP && err != unix.EPERM {
+			return fmt.Errorf("setxattr %s: %w", name, err)
 		}
 	}
 	return nil
