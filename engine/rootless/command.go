@@ -14,10 +14,11 @@ var groups = map[string]bool{
 
 // inside are the commands that start containers, mount, or read and write files of the user's subordinate ids. All others
 // stay outside: they read what the user owns, and signal and join containers with the rights that the user has as owner of their user namespace.
+// cp opens a running container's root from outside, and goes on inside (Inside).
 var inside = map[string]bool{
 	"run": true, "create": true, "start": true, "restart": true, "rm": true, "prune": true,
 	"build": true, "pull": true, "push": true, "load": true, "save": true, "import": true, "rmi": true, "tag": true, "commit": true,
-	"cp": true, "export": true, "diff": true, "mount": true, "unmount": true, "umount": true, "unshare": true,
+	"export": true, "diff": true, "mount": true, "unmount": true, "umount": true, "unshare": true,
 	"compose": true, "system df": true, "system check": true, "system reset": true,
 	"image rm": true, "image remove": true, "container remove": true, "volume rm": true, "volume remove": true,
 	"builder build": true, "kube play": true, "kube down": true,

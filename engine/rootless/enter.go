@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,13 +22,34 @@ const engineError = 125
 // it runs hoy again inside a new one, passes signals and the exit status on, and never returns.
 func Enter() {
 	if os.Geteuid() != 0 && NeedsUserns(os.Args[1:]) {
-		os.Exit(outer())
+		os.Exit(outer(nil))
 	}
 }
 
-func outer() int {
+// Inside runs hoy again with the same command line, in a new user namespace, and gives its exit code: for a command that finds out only while it runs
+// that it needs one. The inner half gets the open files under the same numbers; InsideFile finds one of them.
+func Inside(files ...*os.File) int {
+	runtime.LockOSThread() // the inner half dies with the thread that forked it
+	return outer(files)
+}
+
+// InsideFile is the file with that number among those that Inside gave to this process, or nil.
+func InsideFile(n int) *os.File {
+	numbers := strings.Split(os.Getenv(envFiles), ",")
+	if n >= len(numbers) || !InUserns() {
+		return nil
+	}
+	fd, err := strconv.Atoi(numbers[n])
+	if err != nil {
+		return nil
+	}
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "inherited")
+}
+
+func outer(files []*os.File) int {
 	signals := catch() // before there is anything that a signal could leave alone
-	in, err := forkInner()
+	in, err := forkInner(files)
 	if err != nil {
 		return refuse(err)
 	}
@@ -53,7 +75,7 @@ type inner struct {
 //
 // It dies with this process, at whatever moment that ends: PDEATHSIG is set before the wait, which ends with us too. Package role is
 // initialised on the main thread, so the thread that the signal hangs on lives as long as the process.
-func forkInner() (*inner, error) {
+func forkInner(files []*os.File) (*inner, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
@@ -66,9 +88,18 @@ func forkInner() (*inner, error) {
 	if o := nofile.Original; o != (nofile.Limit{}) {
 		s.Call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, s.Longs(o.Soft, o.Hard), 0)
 	}
+	env := innerEnv()
+	if len(files) > 0 {
+		var numbers []string
+		for _, f := range files {
+			s.Call(unix.SYS_FCNTL, f.Fd(), unix.F_SETFD, 0)
+			numbers = append(numbers, strconv.Itoa(int(f.Fd())))
+		}
+		env = append(env, envFiles+"="+strings.Join(numbers, ","))
+	}
 	s.AwaitByte(int(r.Fd()))
 	s.Label("execute", selfExe)
-	s.Exec(selfExe, os.Args, innerEnv())
+	s.Exec(selfExe, os.Args, env)
 	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
 	if err != nil {
 		w.Close()

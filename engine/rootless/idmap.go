@@ -91,13 +91,17 @@ func tools(uid, gid int) ([2]mapping, error) {
 	return maps, nil
 }
 
-// lookPath finds a program in PATH, or in the directories for administrators, which the PATH of an ordinary user may lack.
+// lookPath finds a program in PATH, or in the usual directories when there is none.
 func lookPath(name string) (string, error) {
-	for _, dir := range append(strings.Split(os.Getenv("PATH"), ":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin") {
-		file := path.Join(dir, name)
-		if dir == "" || dir[0] != '/' {
+	dirs := os.Getenv("PATH")
+	if dirs == "" {
+		dirs = "/usr/sbin:/usr/bin:/sbin:/bin"
+	}
+	for _, dir := range strings.Split(dirs, ":") {
+		if !strings.HasPrefix(dir, "/") {
 			continue
 		}
+		file := path.Join(dir, name)
 		if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
 			return file, nil
 		}

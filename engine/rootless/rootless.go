@@ -14,6 +14,8 @@ import (
 const (
 	envUID = "HOY_ROOTLESS_UID"
 	envGID = "HOY_ROOTLESS_GID"
+	// envFiles are the numbers of the files that Inside passed on.
+	envFiles = "HOY_ROOTLESS_FILES"
 )
 
 // Rootless says whether an ordinary user runs this hoy, inside or outside of the user namespace.

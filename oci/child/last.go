@@ -208,6 +208,16 @@ func (l *Last) parent(s *raw.Script) {
 	s.ExitIfClosed(l.ParentSocket)
 }
 
+// CheckStrings refuses what a system call would cut short: a string with a zero byte.
+func CheckStrings(cwd string, args, env []string) error {
+	for _, s := range slices.Concat([]string{cwd}, args, env) {
+		if strings.IndexByte(s, 0) >= 0 {
+			return fmt.Errorf("%q holds a zero byte", s)
+		}
+	}
+	return nil
+}
+
 // Candidates are the paths at which a command may lie: itself when it has a slash, else in each directory of PATH.
 func Candidates(name string, env []string) []string {
 	if strings.Contains(name, "/") {

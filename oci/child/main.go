@@ -121,6 +121,9 @@ func (b *birth) readPlan() error {
 	if b.plan = b.Start.Plan; b.plan == nil || len(b.plan.Args) == 0 {
 		return errors.New("no command")
 	}
+	if err := CheckStrings(b.plan.Cwd, b.plan.Args, b.plan.Env); err != nil {
+		return err
+	}
 	return nil
 }
 

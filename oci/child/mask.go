@@ -105,7 +105,7 @@ func attachCopy(source, target int) error {
 	return attach(m, target)
 }
 
-// protectPaths makes paths read-only, and then the root when that is asked for. It is the last change to the mounts: everything before it may need to
+// protectPaths makes paths read-only, and then the root when that is asked for, which gets its propagation too. It is the last change to the mounts: everything before it may need to
 // write there. Each path is opened once, and its copy is made read-only before it is attached on the same descriptor, so that there is no
 // moment between binding and remounting (GHSA-3q8j-pf29-vwv8).
 func protectPaths(b *birth) error {
@@ -114,10 +114,14 @@ func protectPaths(b *birth) error {
 			return at(p, err)
 		}
 	}
-	if !b.plan.Rootfs.ReadOnly {
+	root := unix.MountAttr{Propagation: uint64(b.plan.Propagation &^ (unix.MS_REC | unix.MS_PRIVATE))}
+	if b.plan.Rootfs.ReadOnly {
+		root.Attr_set = unix.MOUNT_ATTR_RDONLY
+	}
+	if root == (unix.MountAttr{}) {
 		return nil
 	}
-	return at("/", setAttrs(int(b.root), 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}))
+	return at("/", setAttrs(int(b.root), 0, &root))
 }
 
 func (b *birth) protect(path string) error {

@@ -57,9 +57,8 @@ func bindRoot(dir string, attrs uint64) (mounted, error) {
 	if !m.dir {
 		return m, at(dir, unix.ENOTDIR)
 	}
-	if attrs != 0 {
-		err = setAttrs(m.fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attrs})
-	}
+	// Private, so that what the container mounts does not show up in the directory on the host.
+	err = setAttrs(m.fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attrs, Propagation: unix.MS_PRIVATE})
 	return m, at(dir, err)
 }
 

@@ -135,7 +135,7 @@ func join(fd, kind int) error {
 // shared mounts (-v …:rshared), they stay connected until the sources that shall be so are copied; nothing is attached before isolate.
 func setPropagation(b *birth) error {
 	flags := b.plan.Propagation
-	if flags == 0 {
+	if flags == 0 || flags&unix.MS_UNBINDABLE != 0 { // what is unbindable could not be a source
 		flags = unix.MS_PRIVATE | unix.MS_REC
 	}
 	return at("/", unix.Mount("", "/", "", flags, ""))

@@ -3,6 +3,7 @@ package child
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"codeberg.org/hoy/hoy/oci/inroot"
 	"golang.org/x/sys/unix"
@@ -47,6 +48,9 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 		return got, err
 	case "proc":
 		got, err := newMount("proc", optionsOf(m), int(m.Flags))
+		if err == unix.EPERM && !b.ownPids() { // only the owner of a pid namespace may show it anew
+			return b.openBind(&Mount{Source: "/proc", Flags: m.Flags, Recursive: true})
+		}
 		if err == unix.EPERM {
 			err = because("", "the host's own /proc is partly hidden, so none can be made in a user namespace", err)
 		}
@@ -59,6 +63,12 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 		err = because("", "the kernel has no file system "+m.Type, err)
 	}
 	return got, err
+}
+
+// ownPids says whether the container has a pid namespace of its own, or another container's.
+func (b *birth) ownPids() bool {
+	joins := slices.ContainsFunc(b.plan.Join, func(j NamespaceJoin) bool { return j.Type == unix.CLONE_NEWPID })
+	return joins || b.plan.Clone&unix.CLONE_NEWPID != 0
 }
 
 // newDevpts mounts the container's own terminals. Where the group that they should belong to (5, tty) has no id in this user namespace, they belong

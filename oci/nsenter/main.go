@@ -78,7 +78,7 @@ func readPlan(e *entry) error {
 	if e.plan = e.Start.Plan; e.plan == nil || len(e.plan.Args) == 0 {
 		return errors.New("no command")
 	}
-	return nil
+	return child.CheckStrings(e.plan.Cwd, e.plan.Args, e.plan.Env)
 }
 
 // errEnded is a container whose first process ended before it could be joined.
