@@ -177,7 +177,6 @@ func (s *Store) putRecord(lib cstorage.Store, b *imageBlobs) error {
 	d := digest.FromBytes(b.manifest)
 	options := &cstorage.ImageOptions{Digest: d, BigData: []cstorage.ImageBigDataOption{
 		{Key: digest.FromBytes(b.config).String(), Data: b.config, Digest: digest.FromBytes(b.config)},
-		{Key: cstorage.ImageDigestManifestBigDataNamePrefix + "-" + d.String(), Data: b.manifest, Digest: d},
 		{Key: cstorage.ImageDigestBigDataKey, Data: b.manifest, Digest: d},
 	}}
 	if b.image.Created != nil {

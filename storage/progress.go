@@ -5,28 +5,31 @@ import (
 	"io"
 	"sync"
 
+	"github.com/distribution/reference"
 	"go.podman.io/image/v5/types"
 )
 
 // progress writes what `docker pull` writes where there is no terminal.
 type progress struct {
+	w io.Writer
+
 	mu     sync.Mutex
-	w      io.Writer
-	layers map[string]bool // the short digests of layers that are being fetched
+	begun  bool
+	layers map[string]bool // digests of layers' blobs: whether they were fetched
 }
 
 func newProgress(w io.Writer) *progress { return &progress{w: w, layers: map[string]bool{}} }
 
-func (p *progress) line(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, format+"\n", args...)
-}
+func (p *progress) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
-// begin notes which blobs are layers: nothing is said of the config.
-func (p *progress) begin(img *peeked) {
+// begin says, once, what is fetched, and notes which blobs are layers: nothing is said of the config.
+func (p *progress) begin(named reference.Named, img *peeked) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.begun {
+		p.line("%s: Pulling from %s", tagOrDigest(named), reference.Path(named))
+	}
+	p.begun = true
 	for _, l := range img.layers {
 		p.layers[l.Digest.String()] = false
 	}
@@ -45,11 +48,10 @@ func (p *progress) follow(events <-chan types.ProgressProperties) (done <-chan s
 }
 
 func (p *progress) event(e types.ProgressProperties) {
-	digest := e.Artifact.Digest.String()
 	p.mu.Lock()
-	_, layer := p.layers[digest]
-	p.mu.Unlock()
-	if !layer {
+	defer p.mu.Unlock()
+	digest := e.Artifact.Digest.String()
+	if _, layer := p.layers[digest]; !layer {
 		return
 	}
 	id := short(e.Artifact.Digest.Encoded())
@@ -60,14 +62,14 @@ func (p *progress) event(e types.ProgressProperties) {
 		p.line("%s: Already exists", id)
 	case types.ProgressEventDone:
 		p.line("%s: Download complete", id)
-		p.mu.Lock()
 		p.layers[digest] = true
-		p.mu.Unlock()
 	}
 }
 
 // end says that the layers that were fetched are in their place, and what the image is.
 func (p *progress) end(img *peeked) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, l := range img.layers {
 		if p.layers[l.Digest.String()] {
 			p.line("%s: Pull complete", short(l.Digest.Encoded()))
@@ -75,4 +77,14 @@ func (p *progress) end(img *peeked) {
 		}
 	}
 	p.line("Digest: %s", img.listDigest)
+}
+
+func tagOrDigest(named reference.Named) string {
+	switch n := named.(type) {
+	case reference.Digested:
+		return n.Digest().String()
+	case reference.Tagged:
+		return n.Tag()
+	}
+	return "latest"
 }

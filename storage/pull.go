@@ -59,7 +59,6 @@ const pullAttempts = 3
 func (p *pull) run(ctx context.Context) (*Image, error) {
 	name := reference.FamiliarString(p.named)
 	before, _ := p.store.Image(ctx, p.named.String())
-	p.out.line("%s: Pulling from %s", tagOrDigest(p.named), reference.Path(p.named))
 	for try := 1; ; try++ {
 		err := p.once(ctx)
 		if err == nil {
@@ -116,7 +115,7 @@ func (p *pull) once(ctx context.Context) error {
 	if err := p.platform.check(img); err != nil {
 		return err
 	}
-	p.out.begin(img)
+	p.out.begin(p.named, img)
 	notify := make(chan types.ProgressProperties)
 	shown := p.out.follow(notify)
 	err = p.store.bring(ctx, incoming{image: img, system: p.system, names: []string{p.named.String()}, notify: notify})
@@ -136,14 +135,4 @@ func (p platform) check(img *peeked) error {
 		return nil
 	}
 	return fmt.Errorf("%w for platform %s/%s: it is for %s/%s", ErrNoImage, p.os, p.arch, c.OS, c.Architecture)
-}
-
-func tagOrDigest(named reference.Named) string {
-	switch n := named.(type) {
-	case reference.Digested:
-		return n.Digest().String()
-	case reference.Tagged:
-		return n.Tag()
-	}
-	return "latest"
 }
