@@ -73,7 +73,7 @@ func (s *session) build(ctx context.Context, o *buildOptions, context string) (e
 	ctx, done := s.interruptible(ctx)
 	defer done()
 	_, err = build.Build(ctx, o.Options)
-	return err
+	return errors.Join(err, e.Store.Close()) // what a build that failed has committed stays as cache
 }
 
 // buildArgs are the values of --build-arg; one without a value is the environment's to give.
