@@ -19,7 +19,7 @@ import (
 
 const (
 	workers  = 8        // files that are read or written at once
-	perJob   = 64       // files that a worker takes at once
+	perJob   = 256      // files that a worker takes at once
 	keepFile = 64 << 10 // a file of at most so many bytes that Hash had to read is kept for Copy
 	keepAll  = 64 << 20 // all that is kept
 )
