@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"syscall"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
@@ -157,22 +155,7 @@ func (a *attachment) passSignals() (stop func()) {
 	if a.signal == nil {
 		return func() {}
 	}
-	caught := make(chan os.Signal, 64)
-	signal.Notify(caught)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for s := range caught {
-			if number, ok := s.(syscall.Signal); ok && monitor.Proxied(number) {
-				a.signal(number)
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(caught)
-		close(caught)
-		<-done
-	}
+	return monitor.CatchSignals(a.signal)
 }
 
 // signal sends a signal to the container's first process as it is now: a container of `start` was at rest when c was read.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -225,7 +224,8 @@ func (x *execution) attend(ctx context.Context) (int, error) {
 	}
 	stopSizes := x.terminal.follow(x.resize)
 	defer stopSizes()
-	stopSignals := x.passSignals()
+	// An interrupted exec leaves no process behind.
+	stopSignals := monitor.CatchSignals(func(s syscall.Signal) { x.process.Signal(s) })
 	defer stopSignals()
 	stop := context.AfterFunc(ctx, func() { x.process.Signal(syscall.SIGKILL) })
 	defer stop()
@@ -292,25 +292,5 @@ func (x *execution) copyOutput() <-chan struct{} {
 func (x *execution) resize(z monitor.Size) {
 	if c := x.process.Console; c != nil && z != (monitor.Size{}) {
 		unix.IoctlSetWinsize(int(c.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: z.Rows, Col: z.Cols})
-	}
-}
-
-// passSignals passes the caller's signals on, so that an interrupted exec leaves no process behind.
-func (x *execution) passSignals() (stop func()) {
-	caught := make(chan os.Signal, 64)
-	signal.Notify(caught)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for s := range caught {
-			if number, ok := s.(syscall.Signal); ok && monitor.Proxied(number) {
-				x.process.Signal(number)
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(caught)
-		close(caught)
-		<-done
 	}
 }

@@ -209,11 +209,5 @@ func hungUp(conn *os.File) bool {
 // stopOnSignals makes the end of the monitor that of the container, whose end it then records: a shutdown of the host sends both SIGTERM.
 func (k *keeper) stopOnSignals() {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGTERM)
-	go func() {
-		for s := range caught {
-			k.passOn(s)
-		}
-	}()
+	catch(k.passOn, []os.Signal{syscall.SIGTERM}, nil)
 }

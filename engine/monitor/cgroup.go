@@ -24,8 +24,13 @@ func (p Place) Group() (*group.Group, error) {
 	return g, nil
 }
 
-// WriteGroup records the container's control groups. It is done before they are made.
-func WriteGroup(p Place, g *group.Group) error { return WriteJSON(p.RunFile(groupFile), g, Fleeting) }
+// WriteGroup records the container's control groups, before they are made, or with nil that there are none.
+func WriteGroup(p Place, g *group.Group) error {
+	if g == nil {
+		return os.Remove(p.RunFile(groupFile))
+	}
+	return WriteJSON(p.RunFile(groupFile), g, Fleeting)
+}
 
 // RemoveRunDir removes the container's directory of this boot and its control groups, under its lock.
 func RemoveRunDir(p Place) error {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNewer says that a file was written by a newer hoy.
@@ -36,9 +38,9 @@ func WriteFile(name string, data []byte, mode os.FileMode, d Durability) error {
 		os.Remove(next)
 		return err
 	}
-	if err := os.Rename(next, name); err != nil {
+	if err := unix.Rename(next, name); err != nil {
 		os.Remove(next)
-		return err
+		return fmt.Errorf("rename %s: %w", next, err)
 	}
 	return SyncDir(path.Dir(name), d)
 }

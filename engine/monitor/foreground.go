@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"os"
-	"os/signal"
 	"syscall"
 )
 
@@ -99,49 +98,22 @@ func (k *keeper) copyTo(f *os.File, i int) sink {
 	}
 }
 
-// proxySignals passes the caller's signals on to the container's process. Until that runs they end the start through the caller's
-// context. SIGPIPE is caught whatever is asked, because it would kill the monitor when its reader goes.
+// proxySignals passes the caller's signals on to the container's process. Until that runs they end the start. SIGPIPE is caught whatever is
+// asked, because it would kill the monitor when its reader goes.
 func (k *keeper) proxySignals(all bool) (stop func()) {
-	caught := make(chan os.Signal, 64)
-	done := make(chan struct{})
 	if all {
-		signal.Notify(caught)
-	} else {
-		signal.Notify(caught, syscall.SIGPIPE)
+		return CatchSignals(k.passOn)
 	}
-	go func() {
-		defer close(done)
-		for s := range caught {
-			k.passOn(s)
-		}
-	}()
-	return func() {
-		signal.Stop(caught)
-		close(caught)
-		<-done
-	}
+	return catch(k.passOn, []os.Signal{syscall.SIGPIPE}, nil)
 }
 
-func (k *keeper) passOn(s os.Signal) {
-	number, ok := s.(syscall.Signal)
-	if !ok || !Proxied(number) {
-		return
-	}
+func (k *keeper) passOn(s syscall.Signal) {
 	if p := k.process.Load(); p != nil {
-		p.Signal(number) // a process that has ended meanwhile needs none
+		p.Signal(s) // a process that has ended meanwhile needs none
 		return
 	}
-	switch number {
+	switch s {
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
 		k.stopped.Store(true)
 	}
-}
-
-// Proxied says whether `run`, `start` and `attach` pass a signal on: all but those that concern hoy's own terminal, children, pipes and scheduler.
-func Proxied(s syscall.Signal) bool {
-	switch s {
-	case syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG, syscall.SIGWINCH:
-		return false
-	}
-	return true
 }

@@ -1,6 +1,9 @@
 package monitor
 
 import (
+	"encoding/json"
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/oci/child"
@@ -27,10 +30,15 @@ type Settings struct {
 // durability is what the container's records deserve.
 func (s *Settings) durability() Durability { return Durability(!s.AutoRemove) }
 
-// WriteSettings writes the settings to the run directory, which the caller's lock has made.
+// WriteSettings writes the settings to the run directory, which the caller's lock has made. They are written in place: nobody reads them before
+// the container's state says that it runs.
 func WriteSettings(s *Settings) error {
 	s.Version = SettingsVersion
-	return WriteJSON(s.RunFile(settingsFile), s, Fleeting)
+	data, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode settings: %w", err)
+	}
+	return writeNew(s.RunFile(settingsFile), data, 0o600, Fleeting)
 }
 
 // ReadSettings reads the settings of a container that was started in this boot.

@@ -29,7 +29,7 @@ func socketAddress(name string) (*unix.SockaddrUnix, *os.File, error) {
 
 // listen makes the attach socket, in place of one that a killed monitor left. Only the owner may connect.
 func listen(path string) (*os.File, error) {
-	os.Remove(path)
+	unix.Unlink(path)
 	address, dir, err := socketAddress(path)
 	if err != nil {
 		return nil, err

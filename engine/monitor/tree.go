@@ -15,7 +15,7 @@ import (
 const maxDepth = 64
 
 // RemoveTree removes a directory with all that is below it. It follows no symbolic link, crosses into no directory by its
-// name twice, and costs one system call for each file and four for each directory. That there is nothing is no error.
+// name twice, and costs one system call for each file and three or four for each directory. That there is nothing is no error.
 func RemoveTree(tree string) error {
 	parent, err := unix.Open(path.Dir(tree), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
@@ -65,7 +65,11 @@ func (r *remover) directory(parent int, name string, depth int) error {
 		if err == nil || err == unix.ENOENT {
 			return nil
 		}
-		if err != unix.ENOTEMPTY || removed == 0 { // else: something was moved up, or the directory changed under the reading
+		if err != unix.ENOTEMPTY || removed == 0 {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		// Something was moved up, the directory changed under the reading, or there was more to read.
+		if _, err := unix.Seek(fd, 0, os.SEEK_SET); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -95,11 +99,9 @@ func openDirectory(parent int, name string) (int, error) {
 	return unix.Openat(parent, name, flags, 0)
 }
 
-// entries removes what is in a directory and counts it.
+// entries removes what is in a directory and counts it. Of a small one it takes the first reading for all there is: should that be wrong,
+// the directory cannot be removed, and is read again.
 func (r *remover) entries(fd, depth int) (int, error) {
-	if _, err := unix.Seek(fd, 0, os.SEEK_SET); err != nil {
-		return 0, err
-	}
 	buf := make([]byte, 8<<10)
 	removed := 0
 	for {
@@ -109,7 +111,7 @@ func (r *remover) entries(fd, depth int) (int, error) {
 		}
 		count, err := r.chunk(fd, buf[:n], depth)
 		removed += count
-		if err != nil {
+		if err != nil || n < len(buf)/2 {
 			return removed, err
 		}
 	}
