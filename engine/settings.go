@@ -54,32 +54,34 @@ func (e *Engine) plan(c *Container) (*specs.Spec, *child.Plan, error) {
 	return spec, plan, err
 }
 
-// Spec options are what the container's specification depends on besides its config.
+// specOptions are what the container's specification depends on besides its config.
 func (e *Engine) specOptions(c *Container) (oci.SpecOptions, error) {
-	host, err := readHost(e.o.Rootless)
+	o, err := e.rootOptions(c)
 	if err != nil {
-		return oci.SpecOptions{}, err
+		return o, err
 	}
-	o := oci.SpecOptions{
-		Host:         host,
-		Rootless:     e.o.Rootless,
-		Volatile:     c.Config.AutoRemove,
-		VolumePath:   e.Store.VolumePath,
-		SeccompCache: filepath.Join(e.o.Root, "cache", "seccomp"),
-		Device:       devicesAt,
-	}
+	o.SeccompCache = filepath.Join(e.o.Root, "cache", "seccomp")
+	o.Device = devicesAt
 	if c.Config.Privileged {
 		if o.HostDevices, err = hostDevices(); err != nil {
 			return o, err
 		}
 	}
+	o.Etc, err = e.writeEtc(c)
+	return o, err
+}
+
+// rootOptions are those that the container's root depends on.
+func (e *Engine) rootOptions(c *Container) (oci.SpecOptions, error) {
+	host, err := readHost(e.o.Rootless)
+	if err != nil {
+		return oci.SpecOptions{}, err
+	}
+	o := oci.SpecOptions{Host: host, Rootless: e.o.Rootless, Volatile: c.Config.AutoRemove, VolumePath: e.Store.VolumePath}
 	if c.Config.Rootfs == "" {
 		o.Upper, o.Work = c.Upper(), c.place.File(monitor.WorkDir)
-		if o.Lower, err = e.layers(c); err != nil {
-			return o, err
-		}
+		o.Lower, err = e.layers(c)
 	}
-	o.Etc, err = e.writeEtc(c)
 	return o, err
 }
 
