@@ -71,7 +71,8 @@ func (b *bench) bundle(seccomp bool) (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }
 
-// bundleSpec is the specification that hoy makes for the same run, on a plain directory.
+// bundleSpec is the specification that hoy makes for the same run, on a plain directory. The control groups are mounted as runtimes expect them to
+// be asked for: in one mount, from which they make the hierarchies' own.
 func bundleSpec(rootfs string, seccomp bool) (*specs.Spec, error) {
 	c := &oci.Config{
 		ID: strings.Repeat("0", 64), Rootfs: rootfs, Cmd: []string{"true"}, Network: "none",
@@ -80,5 +81,11 @@ func bundleSpec(rootfs string, seccomp bool) (*specs.Spec, error) {
 	if !seccomp {
 		c.SecurityOpt = []string{"seccomp=unconfined"}
 	}
-	return oci.Spec(c, oci.SpecOptions{})
+	spec, err := oci.Spec(c, oci.SpecOptions{Host: oci.Host{TTYGroup: true}})
+	if err == nil {
+		spec.Mounts = append(spec.Mounts, specs.Mount{
+			Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "ro"},
+		})
+	}
+	return spec, err
 }
