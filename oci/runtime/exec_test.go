@@ -26,11 +26,14 @@ type running struct {
 // start starts the box's container with a command that stays until the end of the test.
 func (b *box) start(script string) *running {
 	b.t.Helper()
-	b.plan.Args = []string{"sh", "-c", script + "; sleep 1000"}
+	b.plan.Args = []string{"sh", "-c", script + "; exec sleep 1000"}
 	p, err := runtime.Start(b.plan, runtime.StartOptions{})
 	must(b.t, err)
 	must(b.t, p.Go())
 	b.t.Cleanup(p.Kill)
+	for !strings.Contains(script, "while") && strings.TrimSpace(readFile(b.t, "/proc/"+itoa(p.Pid)+"/comm")) != "sleep" {
+		time.Sleep(time.Millisecond)
+	}
 	return newRunning(b.t, p.Pid)
 }
 
@@ -67,7 +70,6 @@ func TestExec(t *testing.T) {
 
 // testExec is what must hold from inside and from outside of the user namespace.
 func testExec(t *testing.T, r *running, image string) {
-	time.Sleep(50 * time.Millisecond)
 	for _, tt := range []struct{ script, want string }{
 		{"cat /tmp/file", "inside"},
 		{"hostname", "box"},
