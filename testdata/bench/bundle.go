@@ -83,6 +83,7 @@ func bundleSpec(rootfs string, seccomp bool) (*specs.Spec, error) {
 	}
 	spec, err := oci.Spec(c, oci.SpecOptions{Host: oci.Host{TTYGroup: true}})
 	if err == nil {
+		spec.Version = "1.0.2" // Debian's crun knows no newer one; nothing of a newer one is used
 		spec.Mounts = append(spec.Mounts, specs.Mount{
 			Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "ro"},
 		})
