@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
@@ -64,7 +66,20 @@ func (e *Engine) removeLock(c *Container) (lock interface{ Close() error }, err 
 	if err == nil && now.Running() {
 		return nil, ErrRunning
 	}
-	return nil, monitor.ErrLocked
+	return released(c.place)
+}
+
+// releaseTimeout is how long a monitor may take from the record of its container's end to its own.
+const releaseTimeout = 5 * time.Second
+
+// released takes the lock of a container at rest when its monitor, which has recorded the end, gives it up: monitor.ErrLocked when it does not.
+func released(p monitor.Place) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	if err := p.WaitReleased(ctx); err != nil {
+		return nil, monitor.ErrLocked
+	}
+	return p.Lock()
 }
 
 func (e *Engine) removeVolumes(c *Container) error {
