@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -112,10 +113,11 @@ func usedMemory(m *library.MemoryStats) uint64 {
 	return m.Usage.Usage
 }
 
-// Gather puts processes that run in no group of their own into one, for what cannot be done without: to pause them. list gives the processes; it is asked
-// until it names none that is new. Limits are not set. The groups of version 1 are the freezer's alone.
+// Gather puts processes that run in no group of their own into one, for what cannot be done without: to pause them. list gives the processes, the first
+// one first; it is asked until it names none that is new. Limits are not set. With version 1 the group is the freezer's alone, with version 2 it is below the
+// one that the first process is in: so whatever limits and accounts that goes on doing so.
 func (h *Host) Gather(o MakeOptions, list func() ([]int, error)) (*group.Group, error) {
-	g, err := h.planGather(o)
+	g, err := h.planGather(o, list)
 	if err != nil {
 		return nil, err
 	}
@@ -128,29 +130,44 @@ func (h *Host) Gather(o MakeOptions, list func() ([]int, error)) (*group.Group, 
 		err = enterAll(filepath.Join(dir, "cgroup.procs"), list)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("move the container into a control group: %w", err)
+		if gone := os.Remove(dir); gone == nil || errors.Is(gone, os.ErrNotExist) { // else some are in it, and go on there
+			err = errors.Join(err, o.Record(nil))
+		}
+		return nil, cannotGather(err)
 	}
 	return g, nil
 }
 
-func (h *Host) planGather(o MakeOptions) (*group.Group, error) {
-	switch {
-	case h.Mode == V1 && h.mounted("freezer"):
+func cannotGather(err error) *Error {
+	return &Error{What: "the container was started without a control group and cannot get one now", err: err,
+		Fix: "start it with --cgroups=enabled to be able to pause it"}
+}
+
+func (h *Host) planGather(o MakeOptions, list func() ([]int, error)) (*group.Group, error) {
+	g := &group.Group{Version: group.Version, Dirs: map[string]string{}}
+	switch h.Mode {
+	case None:
+		return nil, cannotGather(h.why)
+	case V1:
 		for names, mount := range h.mounts {
 			if has(strings.Split(names, ","), "freezer") {
-				parent := filepath.Join(mount, "hoy")
-				return &group.Group{Version: group.Version, Dirs: map[string]string{names: filepath.Join(parent, o.ID)}, Above: []string{parent}}, nil
+				g.Above = []string{filepath.Join(mount, "hoy")}
+				g.Dirs[names] = filepath.Join(mount, "hoy", o.ID)
+				return g, nil
 			}
 		}
-	case h.Mode == V1 || h.Mode == None || h.o.Rootless:
-		return nil, &Error{What: "the container was started without a control group, and only root can give it one now",
-			Fix: "start it with --pids-limit -1, or with any limit, to be able to pause it"}
+		return nil, cannotGather(h.missing("freezer", root))
 	}
-	parent := h.dir
-	if h.Mode == Scope { // outside of systemd's units, where its own group is
-		parent = ownGroup()
+	pids, err := list()
+	if err != nil || len(pids) == 0 {
+		return nil, cannotGather(err)
 	}
-	return &group.Group{Version: group.Version, Unified: true, Dirs: map[string]string{"": filepath.Join(parent, "hoy-"+o.ID)}}, nil
+	parent := groupOf(strconv.Itoa(pids[0]))
+	if parent == "" {
+		return nil, cannotGather(errors.New("its processes are outside of " + root))
+	}
+	g.Unified, g.Dirs[""] = true, filepath.Join(parent, "hoy-"+o.ID)
+	return g, nil
 }
 
 // enterAll moves processes into a group until there are no others: they fork meanwhile.
@@ -167,7 +184,7 @@ func enterAll(procs string, list func() ([]int, error)) error {
 				continue
 			}
 			seen[pid], fresh = true, true
-			err := os.WriteFile(procs, fmt.Append(nil, pid), 0)
+			err := os.WriteFile(procs, strconv.AppendInt(nil, int64(pid), 10), 0)
 			if err != nil && !errors.Is(err, syscall.ESRCH) {
 				return err
 			}

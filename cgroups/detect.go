@@ -91,9 +91,11 @@ func isRootGroup() bool {
 	return os.IsNotExist(err)
 }
 
-// ownGroup is the directory of the caller's own version 2 group, "" when it is outside of what is mounted.
-func ownGroup() string {
-	data, err := os.ReadFile("/proc/self/cgroup")
+func ownGroup() string { return groupOf("self") }
+
+// groupOf is the directory of a process's version 2 group, "" when it is outside of what is mounted.
+func groupOf(pid string) string {
+	data, err := os.ReadFile("/proc/" + pid + "/cgroup")
 	if err != nil {
 		return ""
 	}

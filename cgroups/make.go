@@ -23,7 +23,7 @@ type MakeOptions struct {
 	ID        string // 64 hexadecimal digits
 	Parent    string // --cgroup-parent: a directory, or with Scope a slice; "" is hoy's own choice
 	Resources *specs.LinuxResources
-	// Record stores the group before any of it is made, so that whoever finds it after a crash can remove it.
+	// Record stores the group before any of it is made, so that whoever finds it after a crash can remove it; nil takes that back.
 	Record func(*group.Group) error
 }
 
@@ -45,6 +45,7 @@ func (h *Host) Make(o MakeOptions) (*group.Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	delayPids(g, r)
 	if err := o.Record(g); err != nil {
 		return nil, err
 	}
@@ -72,7 +73,22 @@ func (h *Host) fill(g *group.Group, r *library.Resources) error {
 	if err := m.Set(r); err != nil {
 		return &Error{What: "set the limits of the control group", err: err, Fix: or("leave out the limit that this kernel refuses")}
 	}
+	for file := range g.Late {
+		if err := os.WriteFile(file, []byte("max"), 0); err != nil {
+			return fmt.Errorf("lift the limit for now: %w", err)
+		}
+	}
 	return nil
+}
+
+// headroom is more threads than hoy has in a container before its command runs.
+const headroom = 64
+
+// delayPids puts a small limit of processes off until hoy's own threads in the container are gone.
+func delayPids(g *group.Group, r *library.Resources) {
+	if r.PidsLimit != nil && *r.PidsLimit > 0 && *r.PidsLimit < headroom {
+		g.Late = map[string]string{filepath.Join(g.Dir("pids"), "pids.max"): strconv.FormatInt(*r.PidsLimit, 10)}
+	}
 }
 
 func (h *Host) mkdir(g *group.Group, m library.Manager) error {

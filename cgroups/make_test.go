@@ -51,6 +51,9 @@ func TestMake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := g.Settle(); err != nil {
+		t.Fatal(err)
+	}
 	sleep := member(t, g)
 	pids, err := g.Pids()
 	if err != nil || len(pids) != 1 || pids[0] != sleep.Process.Pid {

@@ -236,3 +236,38 @@ func CheckDeviceRule(s string) error {
 	_, err := parseDeviceRule(s)
 	return err
 }
+
+// Merge changes what is not zero in u, as Docker's `update` does (moby container/container_unix.go, UpdateContainer).
+func (r *Resources) Merge(u *Resources) error {
+	switch {
+	case u.NanoCPUs > 0 && (r.CPUPeriod > 0 || u.CPUPeriod > 0):
+		return errors.New("Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set")
+	case u.NanoCPUs > 0 && (r.CPUQuota > 0 || u.CPUQuota > 0):
+		return errors.New("Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set")
+	case u.CPUPeriod > 0 && r.NanoCPUs > 0:
+		return errors.New("Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set")
+	case u.CPUQuota > 0 && r.NanoCPUs > 0:
+		return errors.New("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set")
+	case u.Memory != 0 && u.MemorySwap == 0 && r.MemorySwap > 0 && u.Memory > r.MemorySwap:
+		return errors.New("Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time")
+	}
+	merge(&r.BlkioWeight, u.BlkioWeight)
+	merge(&r.CPUShares, u.CPUShares)
+	merge(&r.NanoCPUs, u.NanoCPUs)
+	merge(&r.CPUPeriod, u.CPUPeriod)
+	merge(&r.CPUQuota, u.CPUQuota)
+	merge(&r.CpusetCpus, u.CpusetCpus)
+	merge(&r.CpusetMems, u.CpusetMems)
+	merge(&r.Memory, u.Memory)
+	merge(&r.MemorySwap, u.MemorySwap)
+	merge(&r.MemoryReservation, u.MemoryReservation)
+	merge(&r.PidsLimit, u.PidsLimit)
+	return r.Check()
+}
+
+func merge[T comparable](to *T, from T) {
+	var zero T
+	if from != zero {
+		*to = from
+	}
+}

@@ -151,3 +151,19 @@ func parseDeviceRule(s string) (specs.LinuxDeviceCgroup, error) {
 	}
 	return rule, nil
 }
+
+// UpdateSpec is what `update` can change of a running container, in the specification's words.
+func UpdateSpec(r *Resources) *specs.LinuxResources {
+	out := &specs.LinuxResources{Memory: memoryResources(r), CPU: cpuResources(r)}
+	if out.Memory != nil {
+		out.Memory.DisableOOMKiller = nil
+	}
+	if r.PidsLimit != 0 {
+		limit := int64(r.PidsLimit)
+		out.Pids = &specs.LinuxPids{Limit: &limit}
+	}
+	if r.BlkioWeight != 0 {
+		out.BlockIO = &specs.LinuxBlockIO{Weight: nonZero(uint16(r.BlkioWeight))}
+	}
+	return out
+}

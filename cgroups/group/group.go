@@ -25,6 +25,8 @@ type Group struct {
 	// Dirs are the container's own directories by controller ("memory", "cpu,cpuacct"); with Unified the key is "". They are
 	// made by hoy, and removed when the container has ended.
 	Dirs map[string]string `json:"dirs"`
+	// Late holds what is written to files when the container's process is complete, by path: a limit that hoy's own threads would break in it before.
+	Late map[string]string `json:"late,omitempty"`
 	// Above are directories that go with the last group in them.
 	Above []string `json:"above,omitempty"`
 }
@@ -56,6 +58,19 @@ func (g *Group) Enter() (procs []string, dir *os.File, err error) {
 		procs = append(procs, path.Join(d, "cgroup.procs"))
 	}
 	return procs, nil, nil
+}
+
+// Settle writes what is to be written when the container's process is complete, and before its command runs.
+func (g *Group) Settle() error {
+	if g == nil {
+		return nil
+	}
+	for file, text := range g.Late {
+		if err := os.WriteFile(file, []byte(text), 0); err != nil {
+			return fmt.Errorf("set the limits of the control group: %w", err)
+		}
+	}
+	return nil
 }
 
 // list is Dirs in a fixed order.

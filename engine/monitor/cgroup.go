@@ -54,6 +54,15 @@ func (k *keeper) enter(o *runtime.StartOptions) (done func(), err error) {
 	}, nil
 }
 
+// settle sets what of the container's limits its process could not have been born with.
+func (k *keeper) settle() error {
+	g, err := k.s.Group()
+	if err != nil {
+		return err
+	}
+	return g.Settle()
+}
+
 // oomKilled says whether the kernel killed a process of the container for want of memory.
 func (k *keeper) oomKilled() bool {
 	g, err := k.s.Group()

@@ -104,7 +104,7 @@ func (k *keeper) ready(proc *runtime.Process) error {
 	if k.stopped.Load() || k.aborted() {
 		return errAborted
 	}
-	return nil
+	return k.settle()
 }
 
 // connectInput is where the clients' input goes.
