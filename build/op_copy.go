@@ -170,7 +170,7 @@ func (o *copyOp) run(ctx context.Context, x *executor, in *inputs, to *storage.S
 		return err
 	}
 	defer w.Close()
-	target := copier.Target{Writer: w, Dest: o.Dest, Root: !o.hasFrom, Mode: o.mode}
+	target := copier.Target{Writer: w, Dest: o.Dest, Root: !o.hasFrom, Mode: o.mode, NoDevices: x.options.Rootless}
 	if o.Chown != "" {
 		uid, gid, err := w.Owner(o.Chown)
 		if err != nil {
@@ -218,6 +218,6 @@ func unpackInto(ctx context.Context, t copier.Target, s *copier.Selection) error
 	if err != nil {
 		return err
 	}
-	err = copier.Extract(ctx, t.Writer, t.Dest, f, copier.ExtractOptions{Owner: t.Owner})
+	err = copier.Extract(ctx, t.Writer, t.Dest, f, copier.ExtractOptions{Owner: t.Owner, NoDevices: t.NoDevices})
 	return errors.Join(err, f.Close())
 }

@@ -19,6 +19,8 @@ type Target struct {
 	Owner  *Owner                             // --chown; nil keeps the owners
 	Root   bool                               // without --chown files belong to root: they come from a context
 	Mode   func(mode uint32, dir bool) uint32 // --chmod; nil keeps the permissions
+
+	NoDevices bool // leaves devices out, as ExtractOptions.NoDevices
 }
 
 // Owner is a numeric owner.

@@ -18,6 +18,8 @@ import (
 type ExtractOptions struct {
 	Owner *Owner // every file's; nil takes the archive's
 	Plain bool   // a context: what is not a file, a directory or a link is left out
+	// NoDevices leaves devices out: a user namespace may not make any, and its containers get theirs from the host. Docker does the same.
+	NoDevices bool
 }
 
 // Extract unpacks a tar, which may be compressed, into a directory of the tree as a process would whose root that directory is: no
@@ -83,7 +85,8 @@ func (x *extraction) entry(h *tar.Header, r io.Reader) error {
 
 // write makes one entry.
 func (x *extraction) write(p string, h *tar.Header, r io.Reader) error {
-	if x.options.Plain && !plain(h.Typeflag) {
+	device := h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock
+	if x.options.Plain && !plain(h.Typeflag) || x.options.NoDevices && device {
 		return nil
 	}
 	parent, err := x.parent(path.Dir(p))

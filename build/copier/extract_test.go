@@ -148,6 +148,20 @@ func TestExtractStaysInside(t *testing.T) {
 	}
 }
 
+func TestDevicesAreLeftOutOfAUserNamespace(t *testing.T) {
+	upper := t.TempDir()
+	w, err := rootfs.NewWriter(upper, nil, rootfs.Options{UserXattr: true})
+	must(t, err)
+	defer w.Close()
+	data := archive(t, tar.Header{Typeflag: tar.TypeChar, Name: "dev/null", Devmajor: 1, Devminor: 3}, file("f"), tar.Header{Typeflag: tar.TypeFifo, Name: "fifo"})
+	must(t, Extract(context.Background(), w, "/", bytes.NewReader(data), ExtractOptions{Owner: &Owner{}, NoDevices: true}))
+	names, err := os.ReadDir(upper)
+	must(t, err)
+	if len(names) != 2 || names[0].Name() != "f" || names[1].Name() != "fifo" {
+		t.Errorf("got %v", names)
+	}
+}
+
 func TestExtractCompressed(t *testing.T) {
 	plain := archive(t, file("f"))
 	with := func(open func(io.Writer) (io.WriteCloser, error)) []byte {

@@ -39,6 +39,9 @@ func (c *copying) file(from, to int, e *Entry) error {
 		if e.Stat.Mode&unix.S_IFMT == unix.S_IFCHR && e.Stat.Rdev == 0 {
 			return errors.New("a character device 0:0 would be a whiteout in a layer")
 		}
+		if c.target.NoDevices && e.Stat.Mode&unix.S_IFMT != unix.S_IFIFO {
+			return nil
+		}
 		if err := unix.Mknodat(to, name, e.Stat.Mode&^0o777|0o600, int(e.Stat.Rdev)); err != nil {
 			return fmt.Errorf("mknod: %w", err)
 		}
@@ -55,7 +58,7 @@ func (c *copying) regular(from, to int, e *Entry, m rootfs.Meta) error {
 	}
 	err = c.fill(from, out, e)
 	if err == nil && (m.UID != 0 || m.GID != 0 || c.dirs[relDir(e.Rel)].setgid) {
-		err = unix.Fchown(out, m.UID, m.GID)
+		err = rootfs.Chown(out, name, m)
 	}
 	if err == nil {
 		err = unix.Fchmod(out, m.Mode)

@@ -214,7 +214,7 @@ func (w *Writer) forget(p string) {
 func SetMeta(dir int, name string, m Meta) error {
 	fail := func(op string, err error) error { return &os.PathError{Op: op, Path: name, Err: err} }
 	if err := unix.Fchownat(dir, name, m.UID, m.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fail("chown", err)
+		return chownError(name, m, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -226,6 +226,22 @@ func SetMeta(dir int, name string, m Meta) error {
 		}
 	}
 	return SetMtime(dir, name, m.Mtime)
+}
+
+// chownError says what EINVAL means: the user namespace has no such id, for want of subordinate ids (/etc/subuid, newuidmap).
+func chownError(name string, m Meta, err error) error {
+	if err == unix.EINVAL {
+		return fmt.Errorf("chown %s: owner %d:%d is not mapped in the user namespace", name, m.UID, m.GID)
+	}
+	return &os.PathError{Op: "chown", Path: name, Err: err}
+}
+
+// Chown gives an open file its owner.
+func Chown(fd int, name string, m Meta) error {
+	if err := unix.Fchown(fd, m.UID, m.GID); err != nil {
+		return chownError(name, m, err)
+	}
+	return nil
 }
 
 // chmodAt sets mode and attributes of a file that is no symbolic link.
