@@ -1,8 +1,12 @@
 package monitor
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,7 +28,7 @@ func (k *keeper) adopt() error {
 	if err != nil {
 		return k.lost(state, err)
 	}
-	k.waiter = &orphan{pidfd: pidfd}
+	k.waiter = &orphan{pidfd: pidfd, ref: *state.Process}
 	for i := range k.stdio.ours {
 		err := k.stdio.reopen(k.s.Place, i)
 		if err != nil && !errors.Is(err, os.ErrNotExist) { // a pipe or a terminal went with its monitor
@@ -56,26 +60,55 @@ func (k *keeper) lost(state State, reason error) error {
 // orphan is a container's process that is not our child.
 type orphan struct {
 	pidfd *os.File
+	ref   runtime.Ref
 }
 
-// Wait waits until the process has ended. Its exit status can be had when it has been reaped by whoever is its parent now, and the
-// kernel keeps it (Linux 6.15, PIDFD_GET_INFO); else it is CodeUnknown.
+// Wait waits until the process has ended. Its parent is now whoever takes in orphans on this host. Until that one reaps it, its exit status is
+// in /proc; afterwards the kernel still gives it by pidfd (Linux 6.15, PIDFD_GET_INFO). Where neither is to be had it is CodeUnknown.
 func (o *orphan) Wait() (runtime.ExitStatus, error) {
 	defer o.pidfd.Close()
 	fd := int(o.pidfd.Fd())
 	if err := wait(fd, unix.POLLIN, -1); err != nil {
 		return runtime.ExitStatus{}, err
 	}
+	if status, ok := zombie(o.ref); ok {
+		return status, nil
+	}
 	wait(fd, 0, 1000) // for POLLHUP: reaped
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 	if err := unix.IoctlPidfdInfo(fd, &info); err != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
 		return runtime.ExitStatus{Code: CodeUnknown}, nil
 	}
-	status := syscall.WaitStatus(info.Exit_code)
-	if status.Signaled() {
-		return runtime.ExitStatus{Code: 128 + int(status.Signal()), Signal: status.Signal()}, nil
+	return exitStatus(syscall.WaitStatus(info.Exit_code)), nil
+}
+
+func exitStatus(w syscall.WaitStatus) runtime.ExitStatus {
+	if w.Signaled() {
+		return runtime.ExitStatus{Code: 128 + int(w.Signal()), Signal: w.Signal()}
 	}
-	return runtime.ExitStatus{Code: status.ExitStatus()}, nil
+	return runtime.ExitStatus{Code: w.ExitStatus()}
+}
+
+// zombie gives the exit status of a process that has ended and that nobody has reaped.
+func zombie(ref runtime.Ref) (runtime.ExitStatus, bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", ref.Pid))
+	if err != nil || ref.BootID != runtime.BootID() {
+		return runtime.ExitStatus{}, false
+	}
+	status, ok := zombieStatus(data, ref.StartTime)
+	return exitStatus(status), ok
+}
+
+// zombieStatus finds in proc_pid_stat(5) how a process that began at start has ended. It says no of one that still lives, or is another.
+func zombieStatus(stat []byte, start uint64) (syscall.WaitStatus, bool) {
+	const state, startTime, exitCode = 3, 22, 52 // numbered as in the manual page; the second field may have spaces in it
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) <= exitCode-state || fields[0] != "Z" {
+		return 0, false
+	}
+	began, err1 := strconv.ParseUint(fields[startTime-state], 10, 64)
+	code, err2 := strconv.ParseUint(fields[exitCode-state], 10, 32)
+	return syscall.WaitStatus(code), err1 == nil && err2 == nil && began == start
 }
 
 // wait waits for events on a descriptor, for so many milliseconds; -1: for ever.

@@ -3,6 +3,7 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -71,6 +72,8 @@ func spawn(p Place, task string, lock, client *os.File) error {
 		return err
 	}
 	defer trace.Close()
+	// What the caller inherited without knowing is nothing for a process that lives long.
+	unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
 	proc, err := os.StartProcess("/proc/self/exe", []string{Role, p.Root, p.Run, p.ID, task}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   environment(),

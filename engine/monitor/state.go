@@ -41,8 +41,15 @@ func WriteState(p Place, s State, d Durability) error {
 	return WriteJSON(p.File(StateFile), s, d)
 }
 
-// Lost turns the state of a container whose end nobody saw into that of an ended one.
+// Lost turns the state of a container whose end nobody saw into that of an ended one. Its exit code is CodeUnknown, but where its process has
+// not been reaped yet.
 func (s State) Lost(now time.Time) State {
-	s.Process, s.ExitCode, s.FinishedAt = nil, CodeUnknown, now
+	s.ExitCode = CodeUnknown
+	if s.Process != nil {
+		if status, ok := zombie(*s.Process); ok {
+			s.ExitCode = status.Code
+		}
+	}
+	s.Process, s.FinishedAt = nil, now
 	return s
 }
