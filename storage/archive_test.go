@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -271,5 +272,35 @@ func TestArchivesOfSkopeo(t *testing.T) {
 	var c struct{ Architecture string }
 	if err := json.Unmarshal(out, &c); err != nil || c.Architecture != "amd64" {
 		t.Errorf("config %s", out)
+	}
+}
+
+// Another tool, with another version of containers/storage, reads the store itself: it makes the same tars of the layers.
+func TestSkopeoReadsTheStore(t *testing.T) {
+	if _, err := exec.LookPath("skopeo"); err != nil {
+		t.Skip("needs skopeo")
+	}
+	s := newStore(t)
+	top := messyLayer(t, s)
+	middle, err := s.Layer(top.Parent)
+	check(t, err)
+	bottom, err := s.Layer(middle.Parent)
+	check(t, err)
+	img, err := s.CreateImage(ctx, ImageSpec{Config: config("x"), Layers: []*Layer{bottom, middle, top}, Names: []string{"app"}})
+	check(t, err)
+	file := filepath.Join(t.TempDir(), "app.tar")
+	from := fmt.Sprintf("containers-storage:[overlay@%s+%s/storage:overlay.skip_mount_home=true]docker.io/library/app:latest", s.dir, s.options.Run)
+	cmd := exec.Command("unshare", "--mount", "skopeo", "--insecure-policy", "--tmpdir", t.TempDir(), "copy", from, "docker-archive:"+file+":app:theirs")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("skopeo: %s", out)
+	}
+	o := newStore(t)
+	archive, err := os.ReadFile(file)
+	check(t, err)
+	loadAll(t, o, archive)
+	got, err := o.Image(ctx, "app:theirs")
+	check(t, err)
+	if !slices.Equal(got.DiffIDs, img.DiffIDs) {
+		t.Errorf("diff ids %v, want %v", got.DiffIDs, img.DiffIDs)
 	}
 }

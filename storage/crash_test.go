@@ -120,7 +120,7 @@ func digestOf(s *Store, id string) (string, int64, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	return layertar.Digest(context.Background(), s.dir.Diff(id), s.diffs(chain[1:]))
+	return layertar.Digest(context.Background(), nil, s.dir.Diff(id), s.diffs(chain[1:]))
 }
 
 // TestKilled kills an action at its N-th call of a kind, for every N, and looks at what it leaves.

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"codeberg.org/hoy/hoy/storage/layertar"
+	"codeberg.org/hoy/hoy/storage/lease"
+	"github.com/klauspost/compress/gzip"
 	"go.podman.io/storage/pkg/lockfile"
 )
 
@@ -35,7 +38,7 @@ func (f *future) wait(ctx context.Context) (digested, error) {
 }
 
 // startDigest computes a layer's digest in the background, once.
-func (s *Store) startDigest(id, dir string, lower []string) *future {
+func (s *Store) startDigest(id string, lower []string) *future {
 	b := &s.builds
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -51,7 +54,7 @@ func (s *Store) startDigest(id, dir string, lower []string) *future {
 		defer close(f.done)
 		b.slots <- struct{}{}
 		defer func() { <-b.slots }()
-		f.value, f.err = digestLayer(b.ctx, dir, lower)
+		f.value, f.err = s.digestLayer(b.ctx, id, lower)
 		if f.err == nil {
 			b.mu.Lock()
 			b.pending[id] = f.value
@@ -59,6 +62,51 @@ func (s *Store) startDigest(id, dir string, lower []string) *future {
 		}
 	}()
 	return f
+}
+
+// digestLayer computes the digest from the layer's files. Beside it comes the tar-split file, from which and the files any tool makes
+// the same tar; without the room or the right to write one, the files alone give it to hoy.
+func (s *Store) digestLayer(ctx context.Context, id string, lower []string) (digested, error) {
+	dir := s.dir.Diff(id)
+	room, err := lease.New(s.leases())
+	if err != nil {
+		diffID, size, err := layertar.Digest(ctx, nil, dir, lower)
+		return digested{diffID, size}, wrapDigest(err)
+	}
+	defer room.Release()
+	file := filepath.Join(room.Dir, "tar-split.gz")
+	d, err := writeSplit(ctx, file, dir, lower)
+	if err != nil {
+		return digested{}, wrapDigest(err)
+	}
+	if err := os.Rename(file, s.dir.TarSplit(id)); err != nil {
+		return digested{}, wrapDigest(err)
+	}
+	if !s.HasLayer(id) { // it was removed meanwhile
+		os.Remove(s.dir.TarSplit(id))
+	}
+	return d, nil
+}
+
+func wrapDigest(err error) error {
+	if err != nil {
+		err = fmt.Errorf("digest layer: %w", err)
+	}
+	return err
+}
+
+func writeSplit(ctx context.Context, file, dir string, lower []string) (digested, error) {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return digested{}, err
+	}
+	defer f.Close()
+	z, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	if err != nil {
+		return digested{}, err
+	}
+	diffID, size, err := layertar.Digest(ctx, z, dir, lower)
+	return digested{diffID, size}, errors.Join(err, z.Close(), f.Close())
 }
 
 // recordDigests writes the digests that are known by now into layers.json, under the library's lock and as it would.
@@ -126,22 +174,19 @@ func amend(raw json.RawMessage, d digested) (json.RawMessage, error) {
 	return json.Marshal(fields)
 }
 
-// replaceFile writes a file of mode 0600 beside its place and renames it, so that a reader and a crash see the old or the new one.
+// replaceFile writes a file of mode 0600 elsewhere and renames it, so that a reader and a crash see the old or the new one.
 func (s *Store) replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path))
+	room, err := lease.New(s.leases())
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if !s.options.NoSync {
-		err = errors.Join(err, f.Sync())
+	defer room.Release()
+	temp := filepath.Join(room.Dir, filepath.Base(path))
+	if err := os.WriteFile(temp, data, 0o600); err != nil {
+		return err
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	if err := s.syncFiles(temp); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return os.Rename(temp, path)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"codeberg.org/hoy/hoy/storage/layertar"
 	"codeberg.org/hoy/hoy/storage/records"
 )
 
@@ -40,7 +39,7 @@ func (s *Store) Layer(id string) (*Layer, error) {
 	if chain[0].DiffID != "" {
 		l.digest = known(digested{chain[0].DiffID, chain[0].DiffSize})
 	} else {
-		l.digest = s.startDigest(id, l.Dir, s.diffs(chain[1:]))
+		l.digest = s.startDigest(id, s.diffs(chain[1:]))
 	}
 	return l, nil
 }
@@ -115,13 +114,4 @@ func (s *Store) RemoveLayer(ctx context.Context, id string) error {
 type digested struct {
 	diffID string
 	size   int64 // bytes
-}
-
-// digestLayer computes it from the layer's files.
-func digestLayer(ctx context.Context, dir string, lower []string) (digested, error) {
-	diffID, size, err := layertar.Digest(ctx, dir, lower)
-	if err != nil {
-		return digested{}, fmt.Errorf("digest layer: %w", err)
-	}
-	return digested{diffID, size}, nil
 }

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeLayer writes the tar of the first layer of a chain, byte for byte as it came, without a lock: the order and headers of
-// a tar that was unpacked are in its tar-split file; a layer that was made here has none and always gives the same tar.
+// writeLayer writes the tar of the first layer of a chain, byte for byte as it came, without a lock: its order and headers are in
+// the tar-split file. A layer that was made here always gives the same tar, also without one.
 func (s *Store) writeLayer(ctx context.Context, w io.Writer, chain []*records.Layer) error {
 	id := chain[0].ID
 	f, err := os.Open(s.dir.TarSplit(id))

@@ -130,9 +130,8 @@ func (p *pull) once(ctx context.Context) error {
 
 // check says whether an image that is the only one of its name is for the platform that was asked for.
 func (p platform) check(img *peeked) error {
-	c := img.config
-	if p.arch == "" || c.OS == p.os && c.Architecture == p.arch && (p.variant == "" || c.Variant == "" || c.Variant == p.variant) {
-		return nil
+	if c := img.config.Platform; !p.matches(c) {
+		return fmt.Errorf("%w for platform %s/%s: it is for %s/%s", ErrNoImage, p.os, p.arch, c.OS, c.Architecture)
 	}
-	return fmt.Errorf("%w for platform %s/%s: it is for %s/%s", ErrNoImage, p.os, p.arch, c.OS, c.Architecture)
+	return nil
 }

@@ -137,7 +137,7 @@ func (g *Stage) commit(o CommitOptions) (*Layer, error) {
 		return nil, err
 	}
 	dir := s.dir.Diff(id)
-	return &Layer{ID: id, Dir: dir, Parent: o.Parent, digest: s.startDigest(id, dir, lower)}, nil
+	return &Layer{ID: id, Dir: dir, Parent: o.Parent, digest: s.startDigest(id, lower)}, nil
 }
 
 func newID() string {

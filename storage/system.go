@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/types"
 )
 
@@ -27,6 +28,20 @@ func parsePlatform(s string) (platform, error) {
 		return platform{os: parts[0], arch: normalArch(parts[1])}, nil
 	}
 	return platform{os: parts[0], arch: normalArch(parts[1]), variant: parts[2]}, nil
+}
+
+// matches says whether an image is for the platform. An image without a variant is for all of them.
+func (p platform) matches(image v1.Platform) bool {
+	return p.arch == "" || image.OS == p.os && image.Architecture == p.arch && (p.variant == "" || image.Variant == "" || image.Variant == p.variant)
+}
+
+// CheckPlatform says whether the image is for a `--platform`, os/arch[/variant]; "" is any. The error is an ErrNoImage in Docker's words.
+func (i *Image) CheckPlatform(wanted string) error {
+	p, err := parsePlatform(wanted)
+	if err != nil || p.matches(i.Config.Platform) {
+		return err
+	}
+	return fmt.Errorf("%w: the image's platform (%s/%s) does not match the specified platform (%s)", ErrNoImage, i.Config.OS, i.Config.Architecture, wanted)
 }
 
 // normalArch gives Go's name of an architecture, as containerd's platforms package does.

@@ -1,7 +1,7 @@
 // Package layertar writes an overlay upper directory as the tar of a layer.
 //
-// The bytes follow from the directory alone, and are those that containers/storage makes of a layer whose tar it has not seen
-// (archive.TarWithOptions as its overlay driver calls it), so that other tools find the digest that hoy records.
+// The bytes follow from the directory alone, and are those that containers/storage v1.64 makes of a layer whose tar it has not seen
+// (archive.TarWithOptions as its overlay driver calls it). Other versions make others, so what tar-split needs is recorded too.
 package layertar
 
 import (
@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vbatts/tar-split/tar/storage"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,11 +30,12 @@ const (
 	opaqueMarker   = ".wh..wh..opq"
 )
 
-// Digest computes the digest (sha256:…) and the length in bytes of a layer's tar.
-func Digest(ctx context.Context, dir string, lower []string) (digest string, size int64, err error) {
+// Digest computes the digest (sha256:…) and the length in bytes of a layer's tar. It records in split what tar-split needs to make
+// the tar again; nil: nothing.
+func Digest(ctx context.Context, split io.Writer, dir string, lower []string) (digest string, size int64, err error) {
 	h := sha256.New()
 	c := &counter{w: h}
-	if err := Write(ctx, c, dir, lower); err != nil {
+	if err := write(ctx, c, split, dir, lower); err != nil {
 		return "", 0, err
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), c.n, nil
@@ -54,8 +56,16 @@ func (c *counter) Write(p []byte) (int, error) {
 // below it, top first: a directory that is opaque, and that one of them has, hides what they have in it. Owners are those that
 // the caller sees; sockets are left out, as no tar can hold one.
 func Write(ctx context.Context, w io.Writer, dir string, lower []string) error {
+	return write(ctx, w, nil, dir, lower)
+}
+
+func write(ctx context.Context, w, split io.Writer, dir string, lower []string) error {
 	buf := bufio.NewWriterSize(w, 256<<10)
-	lw := &writer{ctx: ctx, tar: tar.NewWriter(buf), lower: lower, seen: map[uint64]string{}, copy: make([]byte, 256<<10)}
+	out := &splitter{w: buf}
+	if split != nil {
+		out.packer = storage.NewJSONPacker(split)
+	}
+	lw := &writer{ctx: ctx, tar: tar.NewWriter(out), out: out, lower: lower, seen: map[uint64]string{}, copy: make([]byte, 256<<10)}
 	root, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -67,15 +77,35 @@ func Write(ctx context.Context, w io.Writer, dir string, lower []string) error {
 	if err := lw.tar.Close(); err != nil {
 		return err
 	}
+	if err := out.flush(); err != nil {
+		return err
+	}
 	return buf.Flush()
 }
 
 type writer struct {
 	ctx   context.Context
 	tar   *tar.Writer
+	out   *splitter // below tar
 	lower []string
 	seen  map[uint64]string // the first name of each file with several
 	copy  []byte
+}
+
+// begin writes an entry's header; end must follow its content.
+func (w *writer) begin(hdr *tar.Header) error {
+	if err := w.tar.WriteHeader(hdr); err != nil {
+		return fmt.Errorf("tar %s: %w", hdr.Name, err)
+	}
+	return w.out.begin()
+}
+
+// empty writes an entry without content.
+func (w *writer) empty(hdr *tar.Header) error {
+	if err := w.begin(hdr); err != nil {
+		return err
+	}
+	return w.out.end(hdr)
 }
 
 // directory writes what is in a directory, which is called name in the tar ("" for the root, which has no entry).
@@ -175,13 +205,16 @@ func (w *writer) writeFile(full string, hdr *tar.Header, st *unix.Stat_t) error 
 		hdr.Name = parent + whiteoutPrefix + base
 		hdr.Typeflag, hdr.Mode, hdr.Size = tar.TypeReg, 0, 0
 	}
-	if err := w.tar.WriteHeader(hdr); err != nil {
-		return fmt.Errorf("tar %s: %w", full, err)
+	if err := w.begin(hdr); err != nil {
+		return err
 	}
 	if hdr.Typeflag == tar.TypeReg && hdr.Size > 0 {
 		if err := w.content(full, hdr.Size); err != nil {
 			return err
 		}
+	}
+	if err := w.out.end(hdr); err != nil {
+		return err
 	}
 	if st.Nlink > 1 && !linked {
 		w.seen[st.Ino] = hdr.Name
@@ -219,15 +252,15 @@ func (w *writer) content(full string, size int64) error {
 
 func (w *writer) writeDirectory(full string, hdr *tar.Header, opaque bool) error {
 	name := strings.TrimSuffix(hdr.Name, "/")
-	if err := w.tar.WriteHeader(hdr); err != nil {
-		return fmt.Errorf("tar %s: %w", full, err)
+	if err := w.empty(hdr); err != nil {
+		return err
 	}
 	if opaque && w.hides(name) {
-		err := w.tar.WriteHeader(&tar.Header{
+		err := w.empty(&tar.Header{
 			Typeflag: tar.TypeReg, Name: path.Join(name, opaqueMarker), Mode: hdr.Mode & 0o777, Uid: hdr.Uid, Gid: hdr.Gid,
 		})
 		if err != nil {
-			return fmt.Errorf("tar %s: %w", full, err)
+			return err
 		}
 	}
 	dir, err := os.OpenFile(full, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)

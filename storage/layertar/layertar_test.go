@@ -71,7 +71,7 @@ func TestWrite(t *testing.T) {
 	if got := entries(t, dir); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	a, size, err := Digest(context.Background(), dir, nil)
+	a, size, err := Digest(context.Background(), nil, dir, nil)
 	check(t, err)
 	var b bytes.Buffer
 	check(t, Write(context.Background(), &b, dir, nil))
@@ -79,7 +79,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("digest %s of %d bytes, want %d", a, size, b.Len())
 	}
 	check(t, os.Chtimes(at("d/z"), time.Unix(5, 0), time.Unix(1000, 0))) // a tar has whole seconds
-	if b, _, err := Digest(context.Background(), dir, nil); err != nil || a != b {
+	if b, _, err := Digest(context.Background(), nil, dir, nil); err != nil || a != b {
 		t.Errorf("digest %s, want %s: %v", b, a, err)
 	}
 }
