@@ -181,6 +181,11 @@ func (e *Engine) mergeImage(ctx context.Context, r *record, o CreateOptions) (re
 func (e *Engine) image(ctx context.Context, r *record, o CreateOptions) (*storage.Image, func(), error) {
 	if o.Pull != "always" {
 		img, release, err := e.heldImage(ctx, r.Image)
+		if err == nil {
+			if err = img.CheckPlatform(r.Platform); err != nil {
+				release()
+			}
+		}
 		if !errors.Is(err, storage.ErrNoImage) || o.Pull == "never" {
 			return img, release, err
 		}
