@@ -56,6 +56,9 @@ func outer(files []*os.File) int {
 	if err := mapIDs(in.Pid); err != nil {
 		in.gate.Close() // the child ends
 		syscall.Wait4(in.Pid, nil, 0, nil)
+		if sig := ending(signals); sig != 0 { // it ended newuidmap too
+			return 128 + int(sig)
+		}
 		return refuse(err)
 	}
 	in.gate.Write([]byte{1})

@@ -28,6 +28,21 @@ func catch() chan os.Signal {
 	return signals
 }
 
+// ending gives the signal, already caught, that was meant to end this program; 0 when there is none.
+func ending(signals <-chan os.Signal) syscall.Signal {
+	for {
+		select {
+		case s := <-signals:
+			switch s {
+			case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
+				return s.(syscall.Signal)
+			}
+		default:
+			return 0
+		}
+	}
+}
+
 // forward passes caught signals on for as long as this process lives.
 func forward(signals <-chan os.Signal, pid int) {
 	go func() {
