@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Source is a file to be packed: Base in the open directory Dir, which is called Name in the archive. A Base of "." is Dir itself.
+// Source is a file to be packed: Base in the open directory Dir, which is called Name in the archive. A Base of "." is Dir itself; without
+// a Name only what is in the directory is packed.
 type Source struct {
 	Dir  int
 	Base string
@@ -82,15 +83,18 @@ func (p *packer) header(hdr *tar.Header) error {
 }
 
 func (p *packer) directory(fd int, hdr *tar.Header, name string) error {
-	if err := p.header(hdr); err != nil {
-		return err
+	if name != "" {
+		if err := p.header(hdr); err != nil {
+			return err
+		}
+		name += "/"
 	}
 	names, err := list(fd)
 	if err != nil {
 		return pathError("readdir", name, err)
 	}
 	for _, base := range names {
-		if err := p.entry(fd, base, name+"/"+base); err != nil {
+		if err := p.entry(fd, base, name+base); err != nil {
 			return err
 		}
 	}

@@ -22,9 +22,14 @@ func (s *session) root() *command {
 			{name: "volume", make: group("Manage volumes", volumeCommands...)},
 
 			{name: "attach", make: attachCommand},
+			{name: "commit", make: commitCommand},
 			{name: "completion", make: completionCommand},
+			{name: "cp", make: cpCommand},
 			{name: "create", make: createCommand},
+			{name: "diff", make: diffCommand},
+			{name: "export", make: exportCommand},
 			{name: "history", make: historyCommand},
+			{name: "import", make: importCommand},
 			{name: "inspect", make: inspectCommand},
 			{name: "kill", make: killCommand},
 			{name: "load", make: loadCommand},
@@ -53,8 +58,12 @@ func (s *session) root() *command {
 
 var containerCommands = []node{
 	{name: "attach", make: attachCommand},
+	{name: "commit", make: commitCommand},
+	{name: "cp", make: cpCommand},
 	{name: "create", make: createCommand},
+	{name: "diff", make: diffCommand},
 	{name: "exec", make: execCommand},
+	{name: "export", make: exportCommand},
 	{name: "inspect", make: inspectContainerCommand},
 	{name: "kill", make: killCommand},
 	{name: "logs", make: logsCommand},
@@ -77,6 +86,7 @@ var containerCommands = []node{
 var imageCommands = []node{
 	{name: "build", make: buildCommand},
 	{name: "history", make: historyCommand},
+	{name: "import", make: importCommand},
 	{name: "inspect", make: inspectImageCommand},
 	{name: "load", make: loadCommand},
 	{name: "ls", also: []string{"list"}, make: imagesCommand},
