@@ -98,6 +98,9 @@ func (e *Engine) List(o ListOptions) ([]*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.All {
+		e.freeNames(ids)
+	}
 	var list []*Container
 	var failed error
 	for _, id := range ids {

@@ -192,6 +192,11 @@ func TestStaleName(t *testing.T) {
 	if find(t, e, "web").ID() != c.ID() {
 		t.Error("not taken over")
 	}
+	os.Symlink(newID(), e.place("").Names()+"/nobody")
+	only(t, e)
+	if names, _ := os.ReadDir(e.place("").Names()); len(names) != 1 {
+		t.Errorf("names: %v", names)
+	}
 }
 
 func TestNameRace(t *testing.T) {

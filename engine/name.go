@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -76,6 +77,36 @@ func (e *Engine) takeOver(p monitor.Place, name, link string) error {
 		return err
 	}
 	return nil
+}
+
+// freeNames frees the names that a killed command has claimed for a container that it did not come to make. ids are those of the
+// containers that there are, sorted.
+func (e *Engine) freeNames(ids []string) {
+	names := e.place("").Names()
+	entries, err := os.ReadDir(names)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		link := filepath.Join(names, entry.Name())
+		id, err := os.Readlink(link)
+		if _, known := slices.BinarySearch(ids, id); err != nil || known {
+			continue
+		}
+		e.freeName(names, link)
+	}
+}
+
+// freeName removes a name that belongs to nobody. Who takes such a name over holds the same lock.
+func (e *Engine) freeName(names, link string) {
+	dir, err := os.Open(names)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	if unix.Flock(int(dir.Fd()), unix.LOCK_EX) == nil && e.nameOwner(link) == "" {
+		os.Remove(link)
+	}
 }
 
 // nameError is Docker's message for a name that another container has.

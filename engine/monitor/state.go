@@ -1,8 +1,10 @@
 package monitor
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
+	"syscall"
 	"time"
 
 	"codeberg.org/hoy/hoy/oci/runtime"
@@ -38,7 +40,29 @@ func ReadState(p Place) (State, error) {
 // WriteState replaces the container's state.
 func WriteState(p Place, s State, d Durability) error {
 	s.Version = StateVersion
-	return WriteJSON(p.File(StateFile), s, d)
+	err := WriteJSON(p.File(StateFile), s, d)
+	if errors.Is(err, syscall.ENOSPC) && overwrite(p.File(StateFile), s) == nil {
+		return nil
+	}
+	return err
+}
+
+// overwrite writes a state over the one that is there, on a full disk: the block that it is in is ours already. The exit code is worth the moment in
+// which a reader may see half of it.
+func overwrite(name string, s State) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // Lost turns the state of a container whose end nobody saw into that of an ended one. Its exit code is CodeUnknown, but where its process has
