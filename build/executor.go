@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/hoy/hoy/build/cache"
@@ -23,6 +24,8 @@ type executor struct {
 	slots   chan struct{} // as many operations run at once as it holds
 	context *buildContext
 	ignore  *patternmatcher.PatternMatcher // .dockerignore; nil without one
+
+	made atomic.Bool // a layer was made
 
 	mu      sync.Mutex
 	tmp     string         // this build's directory for files of its own
@@ -223,6 +226,7 @@ func (x *executor) perform(ctx context.Context, in *inputs, quick, key string) (
 	if err != nil {
 		return nil, fmt.Errorf("commit layer: %w", err)
 	}
+	x.made.Store(true)
 	rec := cache.Record{Layer: layer.ID, Parent: in.parent.top, ID: key, Created: time.Now().UTC(), Step: in.step.text}
 	if unrecorded {
 		rec.ID, key, quick = layer.ID, "", ""

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"codeberg.org/hoy/hoy/storage"
+	"golang.org/x/sync/errgroup"
 )
 
 // export makes the image of the target's config and layers, and gives its id.
@@ -31,10 +32,8 @@ func (b *builder) export(ctx context.Context, target *stage, r *result) (id stri
 	}
 	config.finish(base, r.created)
 	show.Note("exporting layers")
-	for _, l := range r.layers {
-		if _, err := l.WaitDiffID(ctx); err != nil {
-			return "", fmt.Errorf("digest of layer %s: %w", l.ID, err)
-		}
+	if err := b.finishLayers(ctx, r); err != nil {
+		return "", err
 	}
 	show.Note("exporting layers done")
 	img, err := b.options.Store.CreateImage(ctx, storage.ImageSpec{
@@ -49,6 +48,23 @@ func (b *builder) export(ctx context.Context, target *stage, r *result) (id stri
 	}
 	show.Done()
 	return "sha256:" + img.ID, nil
+}
+
+// finishLayers waits for the layers' digests, and lets their files go to the disk meanwhile.
+func (b *builder) finishLayers(ctx context.Context, r *result) error {
+	var g errgroup.Group
+	if b.executor.made.Load() {
+		g.Go(b.options.Store.Flush)
+	}
+	for _, l := range r.layers {
+		g.Go(func() error {
+			if _, err := l.WaitDiffID(ctx); err != nil {
+				return fmt.Errorf("digest of layer %s: %w", l.ID, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // fullName is an image's name with registry and tag.
