@@ -104,7 +104,7 @@ func (e *Engine) freeName(names, link string) {
 		return
 	}
 	defer dir.Close()
-	if unix.Flock(int(dir.Fd()), unix.LOCK_EX) == nil && e.nameOwner(link) == "" {
+	if unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && e.nameOwner(link) == "" {
 		os.Remove(link)
 	}
 }
