@@ -10,13 +10,11 @@ import (
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/cgroups"
 	"codeberg.org/hoy/hoy/cgroups/group"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
-	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
@@ -63,8 +61,8 @@ func checkCPUs(r *oci.Resources) error {
 	return nil
 }
 
-// makeGroup makes the control groups of a container that has limits, and has the plan account for them.
-func (e *Engine) makeGroup(c *Container, plan *child.Plan, r *specs.LinuxResources) error {
+// makeGroup makes the control groups of a container that has limits.
+func (e *Engine) makeGroup(c *Container, r *specs.LinuxResources) error {
 	limits := &c.Config.Resources
 	if !limits.Limited() {
 		return nil
@@ -75,8 +73,6 @@ func (e *Engine) makeGroup(c *Container, plan *child.Plan, r *specs.LinuxResourc
 		Resources: r,
 		Record:    func(g *group.Group) error { return monitor.WriteGroup(c.place, g) },
 	})
-	plan.Unshare |= plan.Clone & unix.CLONE_NEWCGROUP
-	plan.Clone &^= unix.CLONE_NEWCGROUP
 	return err
 }
 

@@ -18,7 +18,7 @@ func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := e.makeGroup(c, plan, spec.Linux.Resources); err != nil {
+	if err := e.makeGroup(c, spec.Linux.Resources); err != nil {
 		return nil, err
 	}
 	s := &monitor.Settings{

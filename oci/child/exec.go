@@ -71,3 +71,24 @@ func SetgroupsDenied(proc int, pid string) (bool, error) {
 	}
 	return strings.TrimSpace(value) == "deny", at("setgroups", err)
 }
+
+// MoveKept moves the descriptors that a process keeps down to 3, from behind the reserved ones that the parent put before them; these move
+// out of the way.
+func MoveKept(keep int, reserved ...*int) error {
+	if keep == 0 {
+		return nil
+	}
+	for _, fd := range reserved {
+		moved, err := unix.FcntlInt(uintptr(*fd), unix.F_DUPFD_CLOEXEC, 3+len(reserved)+keep)
+		if err != nil {
+			return err
+		}
+		*fd = moved
+	}
+	for fd := 3; fd < 3+keep; fd++ {
+		if err := unix.Dup3(fd+len(reserved), fd, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -2,7 +2,6 @@ package child
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,92 +205,4 @@ func (l *Last) parent(s *raw.Script) {
 	s.Label(stepParent, "")
 	s.Call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
 	s.ExitIfClosed(l.ParentSocket)
-}
-
-// CheckStrings refuses what a system call would cut short: a string with a zero byte.
-func CheckStrings(cwd string, args, env []string) error {
-	for _, s := range slices.Concat([]string{cwd}, args, env) {
-		if strings.IndexByte(s, 0) >= 0 {
-			return fmt.Errorf("%q holds a zero byte", s)
-		}
-	}
-	return nil
-}
-
-// Candidates are the paths at which a command may lie: itself when it has a slash, else in each directory of PATH.
-func Candidates(name string, env []string) []string {
-	if strings.Contains(name, "/") {
-		return []string{name}
-	}
-	var found []string
-	for _, dir := range strings.Split(lookup(env, "PATH"), ":") {
-		if name != "" && dir != "" {
-			found = append(found, path.Join(dir, name))
-		}
-	}
-	return found
-}
-
-// WithHome adds HOME where the environment has none.
-func WithHome(env []string, home string) []string {
-	if home == "" || lookup(env, "HOME") != "" {
-		return env
-	}
-	return append(slices.Clip(env), "HOME="+home)
-}
-
-// lookup gives the value that a program would see: the last one.
-func lookup(env []string, key string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(env[i], key+"="); ok {
-			return v
-		}
-	}
-	return ""
-}
-
-// Explain makes the failure of a last step an error in Docker's words. It looks with stat at the command's candidates, which say more than
-// execve does.
-func Explain(f *raw.Failure, command string, env []string, stat func(path string, st *unix.Stat_t) error) *StepError {
-	e := &StepError{Step: f.Step, Path: f.Path, Errno: f.Errno}
-	if f.Step != StepExec {
-		return e
-	}
-	if f.Errno == unix.ENOENT && !strings.Contains(command, "/") {
-		e.Errno, e.Text = 0, "executable file not found in $PATH"
-	}
-	for _, c := range Candidates(command, env) {
-		var st unix.Stat_t
-		if stat(c, &st) != nil {
-			continue
-		}
-		switch {
-		case isDir(st) && f.Errno == unix.EACCES:
-			e.Text = "is a directory"
-		case !isDir(st) && st.Mode&0o111 != 0 && f.Errno == unix.ENOENT:
-			e.Errno, e.Text = unix.ENOENT, "its interpreter is missing"
-		}
-	}
-	return e
-}
-
-// MoveKept moves the descriptors that a process keeps down to 3, from behind the reserved ones that the parent put before them; these move
-// out of the way.
-func MoveKept(keep int, reserved ...*int) error {
-	if keep == 0 {
-		return nil
-	}
-	for _, fd := range reserved {
-		moved, err := unix.FcntlInt(uintptr(*fd), unix.F_DUPFD_CLOEXEC, 3+len(reserved)+keep)
-		if err != nil {
-			return err
-		}
-		*fd = moved
-	}
-	for fd := 3; fd < 3+keep; fd++ {
-		if err := unix.Dup3(fd+len(reserved), fd, 0); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -10,11 +10,10 @@ type Plan struct {
 	Hostname   string `json:"hostname,omitempty"`
 	Domainname string `json:"domainname,omitempty"`
 
-	// Clone holds the CLONE_NEW* flags of the namespaces that the parent makes with the child. Those in Join are entered instead.
+	// Clone holds the CLONE_NEW* flags of the namespaces that the parent makes with the child; the child makes its cgroup namespace itself,
+	// when it is in its group. Those in Join are entered instead.
 	Clone uintptr         `json:"clone"`
 	Join  []NamespaceJoin `json:"join,omitempty"`
-	// Unshare holds those that the child makes itself, when it is where it belongs: a cgroup namespace shows the group that its maker was in.
-	Unshare uintptr `json:"unshare,omitempty"`
 
 	Rootfs      Rootfs   `json:"rootfs"`
 	Propagation uintptr  `json:"propagation,omitempty"` // MS_* for the root; 0 means MS_PRIVATE|MS_REC

@@ -92,9 +92,11 @@ func joinKeyring(name string) {
 	}
 }
 
-// joinNamespaces enters the namespaces of Plan.Join and makes those of Plan.Unshare. It comes before anything is mounted, because mounts of procfs, sysfs and
-// mqueue show the namespaces of who mounts them. All are opened first: one may be a mount namespace, after which the paths mean something else. A
-// pid namespace is not entered here: only a child of who enters it is inside, so the parent does it.
+// joinNamespaces enters the namespaces of Plan.Join, and makes the cgroup namespace. That one shows the group that its maker was in as its
+// root, and the parent has put this process into its group only after the clone (CLONE_INTO_CGROUP is too late for it as well). It
+// comes before anything is mounted, because mounts of procfs, sysfs, mqueue and cgroups show the namespaces of who mounts them. All are
+// opened first: one may be a mount namespace, after which the paths mean something else. A pid namespace is not entered here: only a
+// child of who enters it is inside, so the parent does it.
 func joinNamespaces(b *birth) error {
 	fds := make([]int, len(b.plan.Join))
 	for i, j := range b.plan.Join {
@@ -110,10 +112,10 @@ func joinNamespaces(b *birth) error {
 			return at(j.Path, err)
 		}
 	}
-	if b.plan.Unshare == 0 {
+	if b.plan.Clone&unix.CLONE_NEWCGROUP == 0 {
 		return nil
 	}
-	return at("unshare", unix.Unshare(int(b.plan.Unshare)))
+	return at("cgroup", unix.Unshare(unix.CLONE_NEWCGROUP))
 }
 
 func join(fd, kind int) error {

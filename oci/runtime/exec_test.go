@@ -165,6 +165,54 @@ func execTerminal(t *testing.T, r *running) {
 	r.plan.User = ""
 }
 
+// TestExecKeepFDs hands descriptors over to a process that is executed.
+func TestExecKeepFDs(t *testing.T) {
+	b := newBox(t)
+	p := b.start("true")
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	w.WriteString("handed over")
+	w.Close()
+	p.plan.KeepFDs, p.plan.Args = 2, []string{"sh", "-c", "ls /proc/self/fd | wc -l; cat <&4"}
+	var o output
+	opt := runtime.StartOptions{ExtraFiles: []*os.File{r, r}, KillWithParent: true}
+	opt.Stdout, opt.Stderr = o.pipes(t)
+	x, err := runtime.Exec(&p.plan, opt)
+	o.close()
+	must(t, err)
+	o.finish(t, x).want(t, "6\nhanded over")
+}
+
+// TestOneID runs containers where the user's own id is the only one.
+func TestOneID(t *testing.T) {
+	if os.Getenv("ONE_ID_TEST") == "" {
+		if os.Getenv(insideEnv) != "" || os.Geteuid() == 0 {
+			t.Skip("runs as an ordinary user")
+		}
+		cmd := exec.Command("unshare", "--mount", "--user", "--map-root-user", os.Args[0], "-test.run", "^TestOneID$")
+		cmd.Env = append(os.Environ(), insideEnv+"=1", "ONE_ID_TEST=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	b := newBox(t)
+	b.sh("id -u; touch /x; stat -c %u:%g /x").want(t, "0\n0:0")
+	if got := strings.TrimSpace(b.tty(t, "tty")); got != "/dev/pts/0" {
+		t.Errorf("terminal %q", got)
+	}
+	b.plan.Terminal = false
+	r := b.start("true")
+	r.sh("id -u").want(t, "0")
+	b.plan.User = "ann"
+	result := b.run()
+	result.refused(t, "user")
+	if result.err != nil && !strings.Contains(result.err.Error(), "no such id") {
+		t.Error(result.err)
+	}
+}
+
 // TestExecFDs is T-B2 for exec: no descriptor is there to be entered.
 func TestExecFDs(t *testing.T) {
 	b := newBox(t)

@@ -124,7 +124,6 @@ func TestCgroups(t *testing.T) {
 
 func testCgroup(t *testing.T, dir string) {
 	b := newBox(t)
-	b.plan.Clone &^= unix.CLONE_NEWCGROUP
 	b.plan.Args = []string{"cat", "/proc/self/cgroup"}
 	run := func(opt hoy.StartOptions) string {
 		var o output
@@ -135,14 +134,21 @@ func testCgroup(t *testing.T, dir string) {
 		must(t, err)
 		return o.finish(t, p).out
 	}
-	if got := run(hoy.StartOptions{CgroupProcs: []string{dir + "/cgroup.procs"}}); !strings.Contains(got, filepath.Base(dir)) {
-		t.Errorf("not in the group: %s", got)
-	}
 	f, err := os.Open(dir)
 	must(t, err)
 	defer f.Close()
-	if got := run(hoy.StartOptions{CgroupFD: f}); !strings.Contains(got, filepath.Base(dir)) {
-		t.Errorf("not born in the group: %s", got)
+	for _, own := range []bool{false, true} {
+		for _, opt := range []hoy.StartOptions{{CgroupProcs: []string{dir + "/cgroup.procs"}}, {CgroupFD: f}} {
+			if own {
+				b.plan.Clone |= unix.CLONE_NEWCGROUP
+			} else {
+				b.plan.Clone &^= unix.CLONE_NEWCGROUP
+			}
+			got := run(opt)
+			if strings.Contains(got, filepath.Base(dir)) == own || strings.Contains(got, "..") {
+				t.Errorf("own namespace %v, %+v: %s", own, opt, got)
+			}
+		}
 	}
 }
 
