@@ -1,6 +1,7 @@
 # make        builds ./hoy
 # make demo   builds hoy, builds an image from examples/hello and runs it
 # make test   runs every test; as root it runs them as an ordinary user too
+# make test-vm  runs what this machine may not have (cgroup v2, systemd) in a virtual one; needs QEMU
 # make bench  measures hoy against podman, buildah, docker, crun and runc (root)
 # make lint   gofmt, vet, staticcheck
 # make docs   writes the man pages and docs/cli
@@ -20,7 +21,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PACKAGES    := ./... ./testdata/bench ./testdata/harness
 PREFIX      ?= /usr/local
 
-.PHONY: hoy demo test bench lint docs install clean
+.PHONY: hoy demo test test-vm bench lint docs install clean
 
 hoy:
 	go build -ldflags '$(LDFLAGS)' -o hoy .
@@ -30,6 +31,9 @@ demo:
 
 test:
 	@testdata/test.sh
+
+test-vm: hoy
+	@testdata/vm/test.sh
 
 bench: hoy
 	go build -o .cache/bench ./testdata/bench

@@ -1,0 +1,42 @@
+#!/bin/bash
+# make test-vm: what the machine that tests run on may not have, in a virtual one: control groups version 2, systemd, a user's session.
+# It needs QEMU (vm.sh says which packages); the first run makes the machine, which takes some minutes and 400 MB below VM_DIR.
+set -euo pipefail
+cd "$(dirname "$0")"
+vm=$PWD/vm.sh
+: "${VM_DIR:=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/hoy-vm}"
+export VM_DIR
+for program in ${VM_QEMU:-qemu-system-x86_64} qemu-img; do
+	command -v "$program" >/dev/null || { echo "test-vm: needs $program: apt-get install --no-install-recommends $("$vm" deps)" >&2; exit 1; }
+done
+[ -e "$VM_DIR/${VM_SUITE:-trixie}/disk.raw" ] || "$vm" build
+
+share=$(mktemp -d /var/tmp/hoy-vm-XXXXXX)
+trap 'rm -rf "$share"' EXIT
+chmod 755 "$share"
+cp ../../hoy inside.sh "$share"
+
+# check NAME MODE [RUN OPTION]… runs inside.sh in a fresh copy of the machine. Its output comes in one piece.
+check() {
+	local name=$1 mode=$2 start=$SECONDS out
+	shift 2
+	if out=$("$vm" run --share "$share" --timeout 600 "$@" -- "sh /mnt/host/inside.sh $mode" 2>&1); then
+		printf 'ok   %s (%d s)\n' "$name" $((SECONDS - start))
+	else
+		printf 'FAIL %s\n%s\n' "$name" "$out"
+		return 1
+	fi
+}
+
+# Two at a time: a machine has one core's work to do.
+failed=0
+pair() {
+	local a b
+	eval "check $1" & a=$!
+	eval "check $2" & b=$!
+	wait $a || failed=1
+	wait $b || failed=1
+}
+pair '"root, a unit with Delegate=yes" own --user root' '"user, a login session" systemd'
+pair '"root, a scope of the system manager" systemd --user root --env OUTSIDE=1' '"user, a unit of the user manager" systemd --manager'
+exit $failed
