@@ -37,7 +37,8 @@ func TestChange(t *testing.T) {
 		ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}}, Volumes: map[string]struct{}{"/v": {}},
 		Labels: map[string]string{"k": "v"}, StopSignal: "TERM",
 	}
-	img.Config.ArgsEscaped = false //nolint:staticcheck // deprecated, and still what BuildKit writes
+	//lint:ignore SA1019 deprecated, and still what BuildKit writes
+	img.Config.ArgsEscaped = false
 	if !reflect.DeepEqual(img.Config, want) {
 		t.Errorf("got %+v\nwant %+v", img.Config, want)
 	}

@@ -97,7 +97,8 @@ func (d *dispatcher) cmd(c *instructions.CmdCommand) {
 		args = d.stage.config.shell(args)
 	}
 	d.stage.config.Config.Cmd = args
-	d.stage.config.Config.ArgsEscaped = true //nolint:staticcheck // deprecated, and still what BuildKit writes
+	//lint:ignore SA1019 deprecated, and still what BuildKit writes
+	d.stage.config.Config.ArgsEscaped = true
 	d.stage.config.commit(fmt.Sprintf("CMD %q", args), false)
 }
 

@@ -117,6 +117,7 @@ EXPOSE 8000-8002/UDP 1
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	c := img.Config
+	//lint:ignore SA1019 deprecated, and still what BuildKit writes
 	if c.Author != "me <me@example>" || !c.Config.ArgsEscaped || c.Config.WorkingDir != "/" || len(c.Config.ExposedPorts) != 4 ||
 		c.Config.Labels["d"] != "e f" || img.Docker.Healthcheck == nil || !slices.Equal(img.Docker.OnBuild, []string{"RUN x"}) ||
 		!slices.Equal(img.Docker.Shell, []string{"/bin/bash", "-c"}) {

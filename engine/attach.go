@@ -17,7 +17,7 @@ func (e *Engine) Attach(ctx context.Context, c *Container, o AttachOptions) (cod
 		return 0, err
 	}
 	if !c.Running() {
-		return 0, fmt.Errorf("You cannot attach to a stopped container, start it first%w", hidden{ErrNotRunning}) //nolint:staticcheck // Docker's text
+		return 0, fmt.Errorf("You cannot attach to a stopped container, start it first%w", hidden{ErrNotRunning})
 	}
 	a := attachment{
 		streams:  o.Streams,

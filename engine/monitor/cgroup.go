@@ -38,7 +38,7 @@ func RemoveRunDir(p Place) error {
 	return errors.Join(err, g.Remove(), RemoveTree(p.RunDir()))
 }
 
-// enter adds to o what brings the new process into the container's control groups. done is called when it is there.
+// enter adds to o what brings the new process into the container's control groups, or into the one that filters its devices. done is called when it is there.
 func (k *keeper) enter(o *runtime.StartOptions) (done func(), err error) {
 	g, err := k.s.Group()
 	if err != nil {
@@ -46,6 +46,11 @@ func (k *keeper) enter(o *runtime.StartOptions) (done func(), err error) {
 	}
 	if o.CgroupProcs, o.CgroupFD, err = g.Enter(); err != nil {
 		return nil, err
+	}
+	if g == nil && k.s.Guard != "" {
+		if o.CgroupFD, err = os.Open(k.s.Guard); err != nil {
+			return nil, err
+		}
 	}
 	return func() {
 		if o.CgroupFD != nil {

@@ -24,11 +24,9 @@ type Settings struct {
 	Log        bool     `json:"log,omitempty"`        // what the container writes is kept in its log
 	OpenStdin  bool     `json:"openStdin,omitempty"`  // -i
 	StdinOnce  bool     `json:"stdinOnce,omitempty"`  // the end of an attached client's input is the container's
+	Guard      string   `json:"guard,omitempty"`      // directory of the control group with the device filter, of a container without groups of its own
 	Foreground bool     `json:"foreground,omitempty"` // the container dies with its monitor
 }
-
-// durability is what the container's records deserve.
-func (s *Settings) durability() Durability { return Durability(!s.AutoRemove) }
 
 // WriteSettings writes the settings to the run directory, which the caller's lock has made. They are written in place: nobody reads them before
 // the container's state says that it runs.

@@ -3,7 +3,7 @@ package monitor
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
+	"io"
 	"path"
 	"strconv"
 
@@ -69,7 +69,7 @@ func (r *remover) directory(parent int, name string, depth int) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		// Something was moved up, the directory changed under the reading, or there was more to read.
-		if _, err := unix.Seek(fd, 0, os.SEEK_SET); err != nil {
+		if _, err := unix.Seek(fd, 0, io.SeekStart); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

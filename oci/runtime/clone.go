@@ -119,7 +119,7 @@ func (c clone) fork(path string, attr *syscall.ProcAttr, keep bool) (pid int, re
 	done := make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
-		back := func() {}
+		var back func()
 		if back, err = enterPidns(c.pidns); err == nil {
 			pid, _, err = syscall.StartProcess(path, argv, attr)
 			back()

@@ -101,7 +101,7 @@ func parseEcho(protocol tcpip.NetworkProtocolNumber, link, ip []byte) (echo, boo
 	}
 	h := header.IPv6(ip)
 	e.to, _ = netip.AddrFromSlice(h.DestinationAddressSlice())
-	if h.TransportProtocol() != header.ICMPv6ProtocolNumber || int(h.PayloadLength()) > len(e.message) || h.PayloadLength() < header.ICMPv4MinimumSize {
+	if h.NextHeader() != uint8(header.ICMPv6ProtocolNumber) || int(h.PayloadLength()) > len(e.message) || h.PayloadLength() < header.ICMPv4MinimumSize {
 		return echo{}, false
 	}
 	e.message = e.message[:h.PayloadLength()]
