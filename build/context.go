@@ -66,8 +66,19 @@ type source struct {
 	ignore  *patternmatcher.PatternMatcher
 }
 
-// maxDockerfile bounds a Dockerfile, as BuildKit does not: nothing larger has been one.
+// maxDockerfile bounds a Dockerfile from stdin: nothing larger has been one.
 const maxDockerfile = 16 << 20
+
+func readDockerfile(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxDockerfile+1))
+	if err == nil && len(data) > maxDockerfile {
+		err = fmt.Errorf("larger than %d bytes", maxDockerfile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read Dockerfile from stdin: %w", err)
+	}
+	return data, nil
+}
 
 // openSource finds the Dockerfile and the context. temp makes a directory that lives as long as the build.
 func openSource(ctx context.Context, o *Options, c *cache.Cache, temp func(context.Context) (string, error)) (*source, error) {
@@ -98,10 +109,9 @@ func (s *source) readFiles(o *Options) error {
 	switch {
 	case path == "-":
 		s.name = "Dockerfile"
-		data, err := io.ReadAll(io.LimitReader(o.Stdin, maxDockerfile))
-		s.data = data
-		if err != nil {
-			return fmt.Errorf("read Dockerfile from stdin: %w", err)
+		var err error
+		if s.data, err = readDockerfile(o.Stdin); err != nil {
+			return err
 		}
 	case path == "":
 		path = filepath.Join(s.context.dir, "Dockerfile")
@@ -171,7 +181,7 @@ func (s *source) readStdin(ctx context.Context, o *Options, temp func(context.Co
 	}
 	if !looksLikeArchive(head) {
 		s.name = "Dockerfile"
-		s.data, err = io.ReadAll(io.LimitReader(in, maxDockerfile))
+		s.data, err = readDockerfile(in)
 		return err
 	}
 	dir, err := temp(ctx)

@@ -182,11 +182,8 @@ func (x *executor) find(key string, in *inputs, fresh bool) *result {
 	if rec == nil || rec.Parent != in.parent.top {
 		return nil
 	}
-	var layer *storage.Layer
-	if x.options.Store.HasLayer(rec.Layer) {
-		layer, _ = x.options.Store.Layer(rec.Layer)
-	}
-	if layer == nil {
+	layer, err := x.options.Store.Layer(rec.Layer)
+	if err != nil {
 		x.cache.Drop(key)
 		return nil
 	}
