@@ -29,6 +29,8 @@ type ContainerInspect struct {
 	Mounts          []InspectMount
 	Config          InspectConfig
 	NetworkSettings NetworkSettings
+	SizeRw          *int64 `json:",omitempty"` // bytes of the container's own files; only when asked for
+	SizeRootFs      *int64 `json:",omitempty"` // with those of its image
 }
 
 // InspectState is the State of ContainerInspect.

@@ -83,7 +83,7 @@ func (s *session) cp(ctx context.Context, source, destination string, o cpOption
 			return err
 		}
 	}
-	if rootless.Rootless() && !rootless.InUserns() {
+	if outside() {
 		return s.inside(p)
 	}
 	ctx, done := s.interruptible(ctx)
@@ -99,6 +99,9 @@ func (s *session) cp(ctx context.Context, source, destination string, o cpOption
 	}
 	return err
 }
+
+// outside says of a rootless call that it is not in the user namespace.
+func outside() bool { return rootless.Rootless() && !rootless.InUserns() }
 
 // inside goes on in the user namespace, with the container's root.
 func (s *session) inside(p engine.CopyOptions) error {

@@ -8,6 +8,7 @@ import (
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/engine/cli/format"
+	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -27,6 +28,7 @@ var kinds = []kind{
 
 func inspectCommand(s *session) *command {
 	var text, typ string
+	var size bool
 	return &command{
 		args:     "[OPTIONS] NAME|ID [NAME|ID...]",
 		short:    "Return low-level information on hoy's objects",
@@ -35,15 +37,19 @@ func inspectCommand(s *session) *command {
 		complete: completeObjects,
 		flags: []*flags.Flag{
 			objectFormatFlag(&text),
+			flags.Bool(&size, "size,s", "Display total file sizes if the type is container"),
 			flags.String(&typ, "type", "Only inspect objects of the given type").OneOf("container", "image", "volume"),
 		},
 		run: func(ctx context.Context, args []string) error {
+			if size && outside() {
+				return status(rootless.Inside()) // files of subordinate ids are to be counted
+			}
 			if typ == "" {
-				return s.inspect(ctx, args, text, anyKind)
+				return s.inspect(ctx, args, text, sized(size, anyKind))
 			}
 			for _, k := range kinds {
 				if k.name == typ {
-					return s.inspect(ctx, args, text, k.get)
+					return s.inspect(ctx, args, text, sized(size, k.get))
 				}
 			}
 			return fmt.Errorf(`unknown type: %q: must be one of "container", "image", "volume"`, typ)
@@ -52,7 +58,36 @@ func inspectCommand(s *session) *command {
 }
 
 func inspectContainerCommand(s *session) *command {
-	return s.inspectKind("CONTAINER", "containers", inspectContainer, allContainers)
+	var text string
+	var size bool
+	c := s.inspectKind("CONTAINER", "containers", inspectContainer, allContainers)
+	c.flags = []*flags.Flag{objectFormatFlag(&text), flags.Bool(&size, "size,s", "Display total file sizes")}
+	c.run = func(ctx context.Context, args []string) error {
+		if size && outside() {
+			return status(rootless.Inside()) // files of subordinate ids are to be counted
+		}
+		return s.inspect(ctx, args, text, sized(size, inspectContainer))
+	}
+	return c
+}
+
+// sized adds to a container what it takes on the disk, when that is wanted.
+func sized(wanted bool, get getObject) getObject {
+	if !wanted {
+		return get
+	}
+	return func(ctx context.Context, e *engine.Engine, ref string) (any, error) {
+		v, err := get(ctx, e, ref)
+		if i, ok := v.(*engine.ContainerInspect); ok && err == nil {
+			c, err := e.Find(i.ID)
+			if err != nil {
+				return nil, err
+			}
+			own, virtual := e.Size(ctx, c)
+			i.SizeRw, i.SizeRootFs = &own, &virtual
+		}
+		return v, err
+	}
 }
 
 func inspectImageCommand(s *session) *command {

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/engine/cli/format"
+	"codeberg.org/hoy/hoy/engine/rootless"
 )
 
 type psOptions struct {
 	all, latest, noTrunc, quiet bool
+	size                        bool
 	last                        int
 	format                      string
 	filters                     filters
@@ -32,12 +35,13 @@ func psCommand(s *session) *command {
 			flags.Bool(&o.latest, "latest,l", "Show the latest created container (includes all states)"),
 			flags.Bool(&o.noTrunc, "no-trunc", "Don't truncate output"),
 			flags.Bool(&o.quiet, "quiet,q", "Only display container IDs"),
+			flags.Bool(&o.size, "size,s", "Display total file sizes"),
 		},
-		run: func(context.Context, []string) error { return s.ps(o) },
+		run: func(ctx context.Context, _ []string) error { return s.ps(ctx, o) },
 	}
 }
 
-func (s *session) ps(o psOptions) error {
+func (s *session) ps(ctx context.Context, o psOptions) error {
 	if o.format != "" && o.quiet {
 		fmt.Fprintln(s.Err, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
 	}
@@ -45,6 +49,12 @@ func (s *session) ps(o psOptions) error {
 		o.last = 1
 	}
 	text := psTable.Template(o.format, o.quiet)
+	if o.size && text == psTable.Default {
+		text += `\t{{.Size}}`
+	}
+	if o.size = !o.quiet && (o.size || strings.Contains(text, ".Size")); o.size && outside() {
+		return status(rootless.Inside()) // files of subordinate ids are to be counted
+	}
 	// A template that cannot work is an error also when there is no container.
 	if err := format.Write(io.Discard, psTable, text, []psRow{{}}); err != nil {
 		return err
@@ -64,6 +74,10 @@ func (s *session) ps(o psOptions) error {
 	rows := make([]psRow, len(list))
 	for i, c := range list {
 		rows[i] = newPsRow(c, !o.noTrunc)
+		if o.size {
+			own, virtual := e.Size(ctx, c)
+			rows[i].Size = fmt.Sprintf("%s (virtual %s)", format.Size(own), format.Size(virtual))
+		}
 	}
 	return errors.Join(format.Write(s.Out, psTable, text, rows), listErr)
 }

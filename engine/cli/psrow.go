@@ -30,7 +30,7 @@ ports: {{- pad .Ports 1 0}}
 	Headers: map[string]string{
 		"ID": "CONTAINER ID", "Names": "NAMES", "Image": "IMAGE", "Command": "COMMAND", "CreatedAt": "CREATED AT",
 		"RunningFor": "CREATED", "Ports": "PORTS", "State": "STATE", "Status": "STATUS", "Labels": "LABELS",
-		"Mounts": "MOUNTS", "LocalVolumes": "LOCAL VOLUMES", "Networks": "NETWORKS", "Platform": "PLATFORM",
+		"Mounts": "MOUNTS", "LocalVolumes": "LOCAL VOLUMES", "Networks": "NETWORKS", "Platform": "PLATFORM", "Size": "SIZE",
 	},
 }
 
@@ -48,6 +48,7 @@ type psRow struct {
 	Platform     *string
 	Ports        string
 	RunningFor   string
+	Size         string // "0B" when it is not counted, as in Docker
 	State        string
 	Status       string
 
@@ -68,6 +69,7 @@ func newPsRow(c *engine.Container, short bool) psRow {
 		Names:      c.Name(),
 		Networks:   networkName(cfg.Network),
 		RunningFor: format.Ago(cfg.Created, now),
+		Size:       "0B",
 		State:      string(c.State.Status),
 		Status:     statusText(c.State, now),
 		labels:     cfg.Labels,

@@ -18,7 +18,7 @@ func (s *session) root() *command {
 
 			{name: "container", make: group("Manage containers", containerCommands...)},
 			{name: "image", make: group("Manage images", imageCommands...)},
-			{name: "system", make: group("Manage hoy", node{name: "info", make: infoCommand})},
+			{name: "system", make: group("Manage hoy", systemCommands...)},
 			{name: "volume", make: group("Manage volumes", volumeCommands...)},
 
 			{name: "attach", make: attachCommand},
@@ -90,6 +90,7 @@ var imageCommands = []node{
 	{name: "inspect", make: inspectImageCommand},
 	{name: "load", make: loadCommand},
 	{name: "ls", also: []string{"list"}, make: imagesCommand},
+	{name: "prune", make: pruneImagesCommand},
 	{name: "pull", make: pullCommand},
 	{name: "rm", also: []string{"remove", "rmi"}, make: rmiCommand},
 	{name: "save", make: saveCommand},
@@ -100,5 +101,12 @@ var volumeCommands = []node{
 	{name: "create", make: createVolumeCommand},
 	{name: "inspect", make: inspectVolumeCommand},
 	{name: "ls", also: []string{"list"}, make: volumesCommand},
+	{name: "prune", make: pruneVolumesCommand},
 	{name: "rm", also: []string{"remove"}, make: rmVolumeCommand},
+}
+
+var systemCommands = []node{
+	{name: "df", make: dfCommand},
+	{name: "info", make: infoCommand},
+	{name: "prune", make: pruneSystemCommand},
 }
