@@ -47,20 +47,31 @@ func (d *dispatcher) mount(m *instructions.Mount, from *stage, op *runOp) error 
 			return err
 		}
 	}
-	if m.Type == instructions.MountTypeBind && from != nil {
+	if m.Type == instructions.MountTypeBind {
+		if err := d.bindSource(m, from, &out); err != nil {
+			return err
+		}
+	}
+	op.Mounts = append(op.Mounts, out)
+	return nil
+}
+
+// bindSource says where a bind's files come from: a stage, an image, nothing (scratch), or the context.
+func (d *dispatcher) bindSource(m *instructions.Mount, from *stage, out *runMount) error {
+	switch {
+	case m.From == "":
+		if !d.plan.hasFiles {
+			return fmt.Errorf("cannot mount from the build context to %q: there is none", m.Target)
+		}
+		out.context = true
+		return nil
+	case from != nil:
 		if err := d.checkOrder(from, fmt.Sprintf("cannot mount from stage %q to %q, stage needs to be defined before current command", m.From, m.Target)); err != nil {
 			return err
 		}
 		out.from = from.top
-		out.hasFrom = true
 	}
-	if m.Type == instructions.MountTypeBind && from == nil {
-		out.context = m.From == ""
-		if out.context && !d.plan.hasFiles {
-			return fmt.Errorf("cannot mount from the build context to %q: there is none", m.Target)
-		}
-	}
-	op.Mounts = append(op.Mounts, out)
+	out.hasFrom = true
 	return nil
 }
 

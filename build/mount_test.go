@@ -65,6 +65,7 @@ func TestBindMounts(t *testing.T) {
 		{"a relative target", "FROM scratch\nWORKDIR /w\nRUN --mount=source=src/f,target=m x\n", "/w/m: F"},
 		{"a stage's directory", "FROM scratch AS a\nCOPY src/sub /d\nFROM scratch\nRUN --mount=from=a,source=/d,target=/m x\n", "/m: g=G"},
 		{"of two layers", "FROM scratch AS a\nCOPY src/sub /d\nCOPY src/f /d/\nFROM scratch\nRUN --mount=from=a,source=/d,target=/m x\n", "/m: f=F g=G"},
+		{"scratch", "FROM scratch\nRUN --mount=from=scratch,target=/m x\n", "/m: "},
 		{"an empty stage", "FROM scratch AS a\nFROM scratch\nRUN --mount=from=a,target=/m x\n", "/m: "},
 	} {
 		got = nil
