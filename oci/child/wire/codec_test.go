@@ -27,7 +27,7 @@ type outer struct {
 
 func sample() outer {
 	n := -5
-	return outer{true, false, -1 << 40, 65535, 1 << 60, "text\x00with", []byte{0, 1, 255}, []string{"a", ""}, []inner{{"x", &n}, {}}, &inner{Name: "d"}, nil, nil}
+	return outer{true, false, -1 << 40, 65535, 1 << 30, "text\x00with", []byte{0, 1, 255}, []string{"a", ""}, []inner{{"x", &n}, {}}, &inner{Name: "d"}, nil, nil}
 }
 
 func TestRoundTrip(t *testing.T) {

@@ -86,7 +86,8 @@ func TestStart(t *testing.T) {
 
 func TestResultsFlow(t *testing.T) {
 	var s Script
-	fd := s.Call(syscall.SYS_OPENAT, uintptr(0xffffffffffffff9c&^uint64(0)), s.String("/etc/hostname"), syscall.O_CLOEXEC)
+	here := unix.AT_FDCWD
+	fd := s.Call(syscall.SYS_OPENAT, uintptr(here), s.String("/etc/hostname"), syscall.O_CLOEXEC)
 	s.Report(syscall.SYS_FCNTL, 0, syscall.F_GETFD)
 	s.Use(0, fd)
 	o, _ := run(t, &s, 0)

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Label says what a call of a Script is for, in a report of its failure.
@@ -106,7 +108,7 @@ func (s *Script) AwaitByte(fd int) {
 func (s *Script) ExitIfClosed(fd int) {
 	b := new([1]byte)
 	const flags = syscall.MSG_PEEK | syscall.MSG_DONTWAIT
-	s.add(alive, syscall.SYS_RECVFROM, []uintptr{uintptr(fd), s.hold(unsafe.Pointer(b), b), 1, flags})
+	s.add(alive, unix.SYS_RECVFROM, []uintptr{uintptr(fd), s.hold(unsafe.Pointer(b), b), 1, flags})
 }
 
 // CheckCwd adds a getcwd(2) that fails with ENOENT when the working directory is not below the root: the kernel then
