@@ -6,6 +6,7 @@ import (
 	"os"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -61,40 +62,58 @@ func checkCPUs(r *oci.Resources) error {
 	return nil
 }
 
-// makeGroup makes the control groups of a container that has limits.
-func (e *Engine) makeGroup(c *Container, r *specs.LinuxResources) error {
+// makeGroup makes the control groups of a container that has limits, or gives that with the device filter for one that has none.
+func (e *Engine) makeGroup(c *Container, r *specs.LinuxResources) (guard string, err error) {
 	limits := &c.Config.Resources
 	if !limits.Limited() {
-		return nil
+		return e.guard(r)
 	}
-	_, err := e.host(limits.Cgroups == "split").Make(cgroups.MakeOptions{
+	_, err = e.host(limits.Cgroups == "split").Make(cgroups.MakeOptions{
 		ID:        c.ID(),
 		Parent:    limits.CgroupParent,
 		Resources: r,
 		Record:    func(g *group.Group) error { return monitor.WriteGroup(c.place, g) },
 	})
-	return err
+	return "", err
+}
+
+// guard gives the group with the device filter of a container without groups of its own, "" for none. In a user namespace nobody makes devices.
+func (e *Engine) guard(r *specs.LinuxResources) (string, error) {
+	if e.o.Rootless {
+		return "", nil
+	}
+	return cgroups.Guard(r)
 }
 
 // enterGroup has a new process born in the running container's control groups, when it has any. done is called when it is there.
 func (e *Engine) enterGroup(c *Container, o *runtime.StartOptions) (done func(), err error) {
+	done = func() {
+		if o.CgroupFD != nil {
+			o.CgroupFD.Close()
+		}
+	}
 	g, err := c.place.Group()
+	if err != nil {
+		return nil, err
+	}
+	if g == nil || !g.Unified { // of version 1 it may be a group that was made to pause it, without a device filter
+		if dir := cgroups.GuardOf(strconv.Itoa(c.process.Pid)); dir != "" && !e.o.Rootless {
+			o.CgroupFD, err = os.Open(dir)
+		}
+	}
 	if g == nil || err != nil {
-		return func() {}, err
+		return done, err
 	}
 	if g.Unified {
 		if err := e.host(false).Join(g.Dir("")); err != nil {
 			return nil, err
 		}
 	}
-	if o.CgroupProcs, o.CgroupFD, err = g.Enter(); err != nil {
-		return nil, err
+	procs, dir, err := g.Enter()
+	if o.CgroupProcs = procs; dir != nil {
+		o.CgroupFD = dir
 	}
-	return func() {
-		if o.CgroupFD != nil {
-			o.CgroupFD.Close()
-		}
-	}, nil
+	return done, err
 }
 
 // deliver sends a signal to the container's process. One that is paused goes on, or it would never get it.

@@ -18,12 +18,14 @@ func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := e.makeGroup(c, spec.Linux.Resources); err != nil {
+	guard, err := e.makeGroup(c, spec.Linux.Resources)
+	if err != nil {
 		return nil, err
 	}
 	s := &monitor.Settings{
 		Place:      c.place,
 		Plan:       plan,
+		Guard:      guard,
 		AutoRemove: c.Config.AutoRemove,
 		Log:        keepsLog(c.Config.LogDriver),
 		OpenStdin:  c.Config.OpenStdin,

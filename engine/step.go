@@ -44,13 +44,19 @@ func (e *Engine) RunStep(ctx context.Context, s *Step) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	plan, err := e.stepPlan(s, dir)
+	plan, guard, err := e.stepPlan(s, dir)
 	if err != nil {
 		return 0, err
 	}
 	out := newStepOutput()
 	defer out.close()
 	o := runtime.StartOptions{KillWithParent: true}
+	if guard != "" {
+		if o.CgroupFD, err = os.Open(guard); err != nil {
+			return 0, err
+		}
+		defer o.CgroupFD.Close()
+	}
 	if o.Stdout, err = out.to(s.Stdout); err != nil {
 		return 0, err
 	}
@@ -75,11 +81,11 @@ func (e *Engine) RunStep(ctx context.Context, s *Step) (code int, err error) {
 	return status.Code, err
 }
 
-// stepPlan compiles a step. dir holds the files and directories that it needs besides.
-func (e *Engine) stepPlan(s *Step, dir string) (*child.Plan, error) {
+// stepPlan compiles a step, and gives the group that filters its devices. dir holds the files and directories that it needs besides.
+func (e *Engine) stepPlan(s *Step, dir string) (plan *child.Plan, guard string, err error) {
 	host, err := readHost(e.o.Rootless)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	o := oci.SpecOptions{
 		Host:         host,
@@ -94,28 +100,30 @@ func (e *Engine) stepPlan(s *Step, dir string) (*child.Plan, error) {
 	}
 	if s.Config.Privileged {
 		if o.HostDevices, err = hostDevices(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	if o.Etc, err = stepEtc(s.Config, dir); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	spec, err := oci.Spec(s.Config, o)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	plan, err := oci.Plan(spec, o, s.Config)
-	if err != nil {
-		return nil, err
+	if plan, err = oci.Plan(spec, o, s.Config); err != nil {
+		return nil, "", err
+	}
+	if guard, err = e.guard(spec.Linux.Resources); err != nil {
+		return nil, "", err
 	}
 	for _, v := range s.Overlays {
 		m, err := v.mount(e.o.Rootless)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		plan.Mounts = append(plan.Mounts, m)
 	}
-	return plan, makeStubs(filepath.Join(dir, "stubs"), plan.Mounts)
+	return plan, guard, makeStubs(filepath.Join(dir, "stubs"), plan.Mounts)
 }
 
 // stepEtc writes the files that the network and the name of a step make. It has no file hostname: that would stay in the image.
