@@ -26,17 +26,18 @@ elif [ -n "${HOY_TEST_ALL-}" ]; then
 fi
 
 if [ "$(id -u)" != 0 ]; then
-	go test -count=1 ./...
+	go test -count=1 -timeout 30m ./...
 	exit
 fi
 
+failed=0
 echo "--- as root"
-TMPDIR=$tmp go test -count=1 -timeout 30m ./...
+TMPDIR=$tmp go test -count=1 -timeout 30m ./... || failed=1
 
 user=${HOY_TEST_USER:-hoytest}
 if ! id "$user" >/dev/null 2>&1; then
 	echo "not run as an ordinary user: there is no user $user (HOY_TEST_USER names another)"
-	exit
+	exit $failed
 fi
 
 echo "--- as $user"
@@ -59,4 +60,5 @@ chmod 755 "$tmp/as-user"
 chown -R "$user": "$tmp/user"
 chmod 700 "$tmp/user/run"
 cd "$tmp/user/src"
-go test -count=1 -timeout 30m -exec "$tmp/as-user" ./...
+go test -count=1 -timeout 30m -exec "$tmp/as-user" ./... || failed=1
+exit $failed
