@@ -29,6 +29,9 @@ func (e *Engine) Create(ctx context.Context, cfg *oci.Config, o CreateOptions) (
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	if err := e.inheritMounts(r); err != nil {
+		return nil, err
+	}
 	if err := checkBinds(r.Mounts); err != nil {
 		return nil, err
 	}

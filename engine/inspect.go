@@ -135,6 +135,7 @@ func inspectHostConfig(cfg *oci.Config) InspectHostConfig {
 		driver = "json-file"
 	}
 	h := InspectHostConfig{
+		VolumesFrom:    cfg.VolumesFrom,
 		LogConfig:      LogConfig{Type: driver, Config: map[string]string{}},
 		NetworkMode:    orElse(cfg.Network, "default"),
 		PortBindings:   map[string][]PortBinding{},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"codeberg.org/hoy/hoy/oci"
 )
@@ -23,6 +25,38 @@ func (b *birth) makeVolumes() error {
 		if m.Source == "" {
 			m.Source, m.Anonymous = v.Name, true
 			b.volumes = append(b.volumes, v.Name)
+		}
+		if v.Device() != "" {
+			m.NoCopy = true // a directory of the host's gets nothing of an image
+			m.ReadOnly = m.ReadOnly || v.ReadOnly()
+		}
+	}
+	return nil
+}
+
+// inheritMounts adds what the containers of --volumes-from mount, at the places where r does not mount something itself. Each is CONTAINER,
+// CONTAINER:ro or CONTAINER:rw.
+func (e *Engine) inheritMounts(r *record) error {
+	for _, from := range r.VolumesFrom {
+		ref, mode, _ := strings.Cut(from, ":")
+		if mode != "" && mode != "ro" && mode != "rw" {
+			return fmt.Errorf("invalid mode: %s", mode)
+		}
+		c, err := e.Find(ref)
+		if err == nil {
+			err = c.usable()
+		}
+		if err != nil {
+			return err
+		}
+		for _, m := range c.Config.Mounts {
+			taken := slices.ContainsFunc(r.Mounts, func(own oci.Mount) bool { return own.Target == m.Target })
+			if taken || m.Type == oci.MountTmpfs {
+				continue
+			}
+			m.Anonymous = false // it is the other container's
+			m.ReadOnly = m.ReadOnly || mode == "ro"
+			r.Mounts = append(r.Mounts, m)
 		}
 	}
 	return nil

@@ -65,6 +65,8 @@ type Config struct {
 	ShmSize  int64    `json:"shmSize,omitempty"` // bytes; 0 means 64 MiB
 	Mounts   []Mount  `json:"mounts,omitempty"`  // in the order they are to be mounted
 	Devices  []Device `json:"devices,omitempty"`
+	// VolumesFrom are the containers whose mounts were taken over into Mounts, as typed.
+	VolumesFrom []string `json:"volumesFrom,omitempty"`
 
 	Resources Resources `json:"resources,omitzero"`
 

@@ -23,13 +23,19 @@ type Volume struct {
 	Created   time.Time         `json:"created"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Anonymous bool              `json:"anonymous,omitempty"` // made without a name: `rm -v` and `--rm` remove it
+	Options   map[string]string `json:"options,omitempty"`   // of the driver local: see ParseVolumeOptions
 	Path      string            `json:"-"`                   // the data directory
 }
 
 func (s *Store) volumes() string { return filepath.Join(s.options.Root, "volumes") }
 
 // VolumePath is the data directory of a volume of this name, whether it exists or not.
-func (s *Store) VolumePath(name string) string { return filepath.Join(s.volumes(), name, "data") }
+func (s *Store) VolumePath(name string) string {
+	if v, err := s.Volume(name); err == nil {
+		return v.Path
+	}
+	return filepath.Join(s.volumes(), name, "data")
+}
 
 // validVolumeName is Docker's rule (moby, volume/local): [a-zA-Z0-9][a-zA-Z0-9_.-]*, at least two characters.
 func validVolumeName(name string) bool {
@@ -47,7 +53,15 @@ func validVolumeName(name string) bool {
 // CreateVolume makes a volume, or gives the one that has this name. An empty name makes an anonymous volume with a random name.
 // Errors: ErrBadVolumeName.
 func (s *Store) CreateVolume(name string, labels map[string]string) (*Volume, error) {
-	v := &Volume{Version: volumeVersion, Name: name, Created: time.Now().UTC(), Labels: labels}
+	return s.CreateVolumeWith(name, labels, nil)
+}
+
+// CreateVolumeWith is CreateVolume with options of the driver local.
+func (s *Store) CreateVolumeWith(name string, labels, options map[string]string) (*Volume, error) {
+	if err := checkVolumeOptions(options); err != nil {
+		return nil, err
+	}
+	v := &Volume{Version: volumeVersion, Name: name, Created: time.Now().UTC(), Labels: labels, Options: options}
 	if name == "" {
 		v.Name, v.Anonymous = newID(), true
 	} else if !validVolumeName(name) {
@@ -120,7 +134,9 @@ func (s *Store) Volume(name string) (*Volume, error) {
 	if v.Version > volumeVersion {
 		return nil, fmt.Errorf("read %s: version %d was written by a newer hoy", path, v.Version)
 	}
-	v.Path = s.VolumePath(name)
+	if v.Path = v.Device(); v.Path == "" {
+		v.Path = filepath.Join(s.volumes(), name, "data")
+	}
 	return v, nil
 }
 

@@ -94,6 +94,7 @@ func (o *containerOptions) mountFlags() []*flags.Flag {
 		flags.Func(o.shmSize, "shm-size", "Size of /dev/shm").As("bytes"),
 		flags.List(&o.tmpfs, "tmpfs", "Mount a tmpfs directory"),
 		flags.List(&o.volumes, "volume,v", "Bind mount a volume").From("volume"),
+		flags.List(&c.VolumesFrom, "volumes-from", "Mount volumes from the specified container(s)").From("container"),
 	}
 }
 

@@ -189,6 +189,7 @@ func inspectVolume(_ context.Context, e *engine.Engine, ref string) (any, error)
 		Labels:     v.Labels,
 		Mountpoint: v.Path,
 		Name:       v.Name,
+		Options:    v.Options,
 		Scope:      "local",
 	}, nil
 }

@@ -99,6 +99,8 @@ var imageCommands = []node{
 
 var volumeCommands = []node{
 	{name: "create", make: createVolumeCommand},
+	{name: "export", make: exportVolumeCommand},
+	{name: "import", make: importVolumeCommand},
 	{name: "inspect", make: inspectVolumeCommand},
 	{name: "ls", also: []string{"list"}, make: volumesCommand},
 	{name: "prune", make: pruneVolumesCommand},

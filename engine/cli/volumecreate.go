@@ -12,6 +12,7 @@ import (
 
 func createVolumeCommand(s *session) *command {
 	var list []string
+	options := map[string]string{}
 	driver := "local"
 	return &command{
 		args:  "[OPTIONS] [VOLUME]",
@@ -20,6 +21,7 @@ func createVolumeCommand(s *session) *command {
 		flags: []*flags.Flag{
 			flags.String(&driver, "driver,d", "Specify volume driver name").OneOf("local"),
 			flags.Func(keep(&list, checkLabel), "label", "Set metadata for a volume"),
+			flags.Map(&options, "opt,o", "Set driver specific options"),
 		},
 		run: func(_ context.Context, args []string) error {
 			if driver != "local" {
@@ -37,7 +39,7 @@ func createVolumeCommand(s *session) *command {
 			if err != nil {
 				return err
 			}
-			v, err := e.Store.CreateVolume(name, labels)
+			v, err := e.Store.CreateVolumeWith(name, labels, options)
 			if err != nil {
 				return err
 			}
