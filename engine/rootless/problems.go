@@ -3,8 +3,11 @@ package rootless
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Problem is something that the host lacks.
@@ -15,14 +18,36 @@ type Problem struct {
 
 // Problems lists what is missing for containers of the calling user, with the way to get it; nil when nothing is.
 func Problems() []Problem {
-	if !Rootless() {
-		return nil
+	var problems []Problem
+	if release := kernelRelease(); tooOld(release) {
+		problems = append(problems, Problem{"Linux " + release + " is too old", "boot Linux 5.12 or newer"})
 	}
-	problems := switches()
+	if !Rootless() {
+		return problems
+	}
+	problems = append(problems, switches()...)
 	if _, err := tools(UID(), GID()); err != nil {
 		problems = append(problems, Problem{err.Error(), subidFix(err)})
 	}
 	return problems
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// tooOld says whether a kernel lacks what containers are made with: mount_setattr(2) is the newest of it. One whose release cannot be read is not.
+func tooOld(release string) bool {
+	const major, minor = 5, 12
+	first, rest, _ := strings.Cut(release, ".")
+	second := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+	m, err1 := strconv.Atoi(first)
+	n, err2 := strconv.Atoi(second)
+	return err1 == nil && err2 == nil && (m < major || m == major && n < minor)
 }
 
 // kernelSwitches are the settings with which a host forbids user namespaces to ordinary users.

@@ -87,3 +87,11 @@ func TestMappingArgs(t *testing.T) {
 		t.Errorf("args = %s, want %s", got, want)
 	}
 }
+
+func TestTooOld(t *testing.T) {
+	for release, want := range map[string]bool{"": false, "x.y": false, "4.18.0-553.el8": true, "5.4": true, "5.11.22-generic": true, "5.12": false, "5.15.0-1-amd64": false, "6.1.0": false, "10.0-rc1": false} {
+		if got := tooOld(release); got != want {
+			t.Errorf("%q: %v, want %v", release, got, want)
+		}
+	}
+}

@@ -64,7 +64,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.command, got, tt.want)
 		}
 	}
-	if got := Explain(&raw.Failure{Label: raw.Label{Step: "user", Path: "1:1"}, Errno: unix.EINVAL}, "x", nil, none).Error(); got != "user: 1:1: invalid argument" {
+	if got := Explain(&raw.Failure{Label: raw.Label{Step: "user", Path: "1:1"}, Errno: unix.EINVAL}, "x", nil, none).Error(); got != "user: 1:1: this user namespace has no such id: invalid argument" {
 		t.Errorf("got %s", got)
 	}
 }
