@@ -13,24 +13,28 @@ const module = "codeberg.org/hoy/hoy"
 
 // ranks is the import rule: a package imports packages of a lower rank only, or its own subpackages. The longest prefix that matches counts.
 var ranks = map[string]int{
-	"":                 9, // main
-	"engine/cli":       8,
-	"engine/compose":   7,
-	"engine/kube":      7,
-	"build":            7,
-	"engine":           6,
-	"engine/role":      5, // the light roles
-	"engine/monitor":   4,
-	"oci/runtime":      3,
-	"storage":          3,
-	"netns":            3,
-	"cgroups":          3,
-	"engine/rootless":  2,
-	"oci":              2,
-	"oci/child":        1,
-	"oci/seccomp":      1,
-	"oci/nsenter":      0,
-	"testdata/harness": 0,
+	"":                   9, // main
+	"engine/cli":         8,
+	"engine/compose":     7,
+	"engine/kube":        7,
+	"build":              7,
+	"engine":             6,
+	"engine/role":        5, // the light roles
+	"engine/monitor":     4,
+	"oci/runtime":        3,
+	"storage":            3,
+	"netns":              3,
+	"cgroups":            3,
+	"engine/rootless":    2,
+	"oci":                2,
+	"oci/child":          1,
+	"oci/seccomp":        1,
+	"oci/nsenter":        2,
+	"oci/nsenter/raw":    0,
+	"oci/nsenter/nofile": 0,
+	"oci/child/wire":     0,
+	"oci/inroot":         0,
+	"testdata/harness":   0,
 }
 
 // homes are the packages that alone may import a wide library, so that it stays replaceable.
