@@ -189,10 +189,15 @@ func (s *Store) tidyVolumes() {
 		return
 	}
 	for _, e := range entries {
-		info, err := e.Info()
-		isNew := strings.HasPrefix(e.Name(), ".new-") && err == nil && time.Since(info.ModTime()) > time.Hour
-		if isNew || strings.HasPrefix(e.Name(), ".old-") {
+		if stale(e) {
 			os.RemoveAll(filepath.Join(s.volumes(), e.Name()))
 		}
 	}
+}
+
+// stale says whether a directory is half of a volume, left by a command that was killed.
+func stale(e fs.DirEntry) bool {
+	info, err := e.Info()
+	isNew := strings.HasPrefix(e.Name(), ".new-") && err == nil && time.Since(info.ModTime()) > time.Hour
+	return isNew || strings.HasPrefix(e.Name(), ".old-")
 }

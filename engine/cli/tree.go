@@ -108,6 +108,7 @@ var volumeCommands = []node{
 }
 
 var systemCommands = []node{
+	{name: "check", make: checkCommand},
 	{name: "df", make: dfCommand},
 	{name: "info", make: infoCommand},
 	{name: "prune", make: pruneSystemCommand},

@@ -130,3 +130,35 @@ func sweep(dir string, undo func(dir string) error) error {
 	}
 	return l.Release()
 }
+
+// Idle lists the directories below base that nobody holds: what Sweep would remove.
+func Idle(base string) ([]string, error) {
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var idle []string
+	for _, e := range entries {
+		dir := filepath.Join(base, strings.TrimSuffix(e.Name(), lockSuffix))
+		if !e.IsDir() {
+			continue
+		}
+		f, err := os.OpenFile(dir+lockSuffix, os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			idle = append(idle, dir)
+			continue
+		}
+		if err != nil {
+			return idle, err
+		}
+		locked, err := tryLock(f)
+		f.Close()
+		if err != nil {
+			return idle, err
+		}
+		if locked {
+			idle = append(idle, dir)
+		}
+	}
+	return idle, err
+}

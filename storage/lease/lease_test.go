@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -93,5 +94,37 @@ func TestSweepKeepsWhatCannotBeUndone(t *testing.T) {
 func TestSweepOfNothing(t *testing.T) {
 	if err := Sweep(filepath.Join(t.TempDir(), "missing"), nothing); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestIdle: a held directory is not idle, an abandoned one and one without a lock are; nothing is removed.
+func TestIdle(t *testing.T) {
+	base := t.TempDir()
+	if idle, err := Idle(filepath.Join(base, "missing")); err != nil || len(idle) > 0 {
+		t.Errorf("of nothing: %v, %v", idle, err)
+	}
+	held, err := New(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	left, err := New(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.Abandon()
+	bare := filepath.Join(base, "bare")
+	if err := os.Mkdir(bare, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	idle, err := Idle(base)
+	slices.Sort(idle)
+	want := []string{left.Dir, bare}
+	slices.Sort(want)
+	if err != nil || !slices.Equal(idle, want) {
+		t.Errorf("got %v, %v; want %v", idle, err, want)
+	}
+	if _, err := os.Stat(left.Dir); err != nil {
+		t.Error(err)
 	}
 }
