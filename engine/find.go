@@ -90,16 +90,18 @@ func idsIn(dir string) ([]string, error) {
 // List returns the containers, the newest first. With an error that joins what is wrong with those it could not read it still returns the others.
 func (e *Engine) List(o ListOptions) ([]*Container, error) {
 	// What runs has a directory of this boot: of the others only their number is looked at.
-	dir := e.o.Run
-	if o.All {
-		dir = e.place("").Containers()
-	}
-	ids, err := idsIn(dir)
+	ids, err := idsIn(e.o.Run)
 	if err != nil {
 		return nil, err
 	}
 	if o.All {
-		e.freeNames(ids)
+		stored, err := e.ids()
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, stored...)
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
 	}
 	var list []*Container
 	var failed error
@@ -115,6 +117,9 @@ func (e *Engine) List(o ListOptions) ([]*Container, error) {
 		case o.All || c.Running():
 			list = append(list, c)
 		}
+	}
+	if o.All {
+		e.freeNames(list)
 	}
 	slices.SortStableFunc(list, func(a, b *Container) int { return b.Config.Created.Compare(a.Config.Created) })
 	return list, failed

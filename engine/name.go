@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -79,21 +78,23 @@ func (e *Engine) takeOver(p monitor.Place, name, link string) error {
 	return nil
 }
 
-// freeNames frees the names that a killed command has claimed for a container that it did not come to make. ids are those of the
-// containers that there are, sorted.
-func (e *Engine) freeNames(ids []string) {
+// freeNames frees the names that a killed command has claimed for a container that it did not come to make. known are the containers that
+// need not be asked.
+func (e *Engine) freeNames(known []*Container) {
 	names := e.place("").Names()
 	entries, err := os.ReadDir(names)
-	if err != nil {
+	if err != nil || len(entries) == len(known) {
 		return
+	}
+	ids := make(map[string]bool, len(known))
+	for _, c := range known {
+		ids[c.ID()] = true
 	}
 	for _, entry := range entries {
 		link := filepath.Join(names, entry.Name())
-		id, err := os.Readlink(link)
-		if _, known := slices.BinarySearch(ids, id); err != nil || known {
-			continue
+		if id, err := os.Readlink(link); err == nil && !ids[id] {
+			e.freeName(names, link)
 		}
-		e.freeName(names, link)
 	}
 }
 
@@ -157,7 +158,7 @@ func (e *Engine) Rename(c *Container, name string) error {
 		return err
 	}
 	if name == c.Config.Name {
-		return fmt.Errorf("Renaming a container with the same name as its current name") //nolint:staticcheck // Docker's text
+		return fmt.Errorf("Renaming a container with the same name as its current name")
 	}
 	// Two renames of one container wait for each other; its monitor, which writes no config, is not disturbed.
 	dir, err := os.Open(c.place.Dir())
