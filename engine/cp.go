@@ -18,7 +18,8 @@ type CopyOptions struct {
 	Path   string    // in the container
 	Host   string    // on the host, absolute; "": Stream
 	Stream io.Writer // CopyFrom: gets a tar
-	Tar    io.Reader // CopyTo: a tar, not compressed
+	// Tar opens a tar, not compressed, for CopyTo; nil: Host. It is called when the container's root is open.
+	Tar func() (io.Reader, error)
 
 	FollowLink bool     // a link that is the source itself is followed
 	Archive    bool     // CopyTo: files belong to the container's user, if it has one
@@ -57,7 +58,10 @@ func (e *Engine) CopyTo(ctx context.Context, c *Container, o CopyOptions) (int64
 	}
 	var n int64
 	if o.Tar != nil {
-		err = to.In(ctx, o.Tar, o.Path, u)
+		var r io.Reader
+		if r, err = o.Tar(); err == nil {
+			err = to.In(ctx, r, o.Path, u)
+		}
 	} else {
 		n, err = to.To(ctx, o.Host, o.Path, o.FollowLink, u)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 )
@@ -23,7 +24,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 		return 0, ErrNeedsUserns
 	}
 	if c.lease == nil {
-		running, err := e.takeLease(c)
+		running, err := e.takeLease(ctx, c)
 		if err != nil {
 			return 0, err
 		}
@@ -47,30 +48,28 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 	return e.background(ctx, c, startOf{settings, lock, o})
 }
 
+// patience is how long a start waits for a command that holds the container for a moment: `cp` of one that does not run.
+const patience = 10 * time.Second
+
 // takeLease takes the lock of a container that is to be started; it says whether it runs already instead.
-func (e *Engine) takeLease(c *Container) (running bool, err error) {
-	lock, err := c.place.Lock()
-	if errors.Is(err, monitor.ErrLocked) {
-		now, err := e.load(c.ID())
-		if err == nil && now.Running() {
-			*c = *now
-			return true, nil
-		}
+func (e *Engine) takeLease(ctx context.Context, c *Container) (running bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lock, now, err := e.restLock(ctx, c)
+	if errors.Is(err, context.DeadlineExceeded) {
 		return false, fmt.Errorf("container %s: %w", c.Name(), monitor.ErrLocked)
 	}
 	if err != nil {
 		return false, err
 	}
+	if now != nil {
+		*c = *now
+		return true, nil
+	}
 	s, err := monitor.ReadState(c.place)
 	if err == nil && s.Process != nil && s.Process.Alive() { // it runs, and its monitor was killed
 		c.setState(s, StatusRunning)
 		return true, monitor.Adopt(c.place, lock)
-	}
-	if err == nil {
-		_, err = os.Lstat(c.place.File(monitor.ConfigFile))
-	}
-	if errors.Is(err, os.ErrNotExist) { // removed since we looked
-		err = &refError{c.Name(), ErrNoContainer}
 	}
 	if err != nil {
 		monitor.RemoveRunDir(c.place)

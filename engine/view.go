@@ -24,6 +24,9 @@ type View struct {
 	close func()
 }
 
+// ErrStarted: a container at rest was started before its root could be opened, and now only a process outside of the user namespace can do that.
+var ErrStarted = errors.New("container has been started")
+
 // Close lets go of the root.
 func (v *View) Close() { v.close() }
 
@@ -72,7 +75,11 @@ func (e *Engine) View(ctx context.Context, c *Container, root *os.File) (*View, 
 		case lock != nil:
 			return e.mountedView(c, lock)
 		}
-		if root, err = e.RunningRoot(running); err != nil {
+		root, err = e.RunningRoot(running)
+		if errors.Is(err, os.ErrPermission) {
+			return nil, fmt.Errorf("container %s has been started meanwhile%w", c.Name(), hidden{ErrStarted})
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

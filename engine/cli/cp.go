@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -78,13 +80,13 @@ func (s *session) cp(ctx context.Context, source, destination string, o cpOption
 		return err
 	}
 	p := engine.CopyOptions{FollowLink: o.followLink, Archive: o.archive, Name: from + to, Root: rootless.InsideFile(0)}
-	if p.Root == nil {
+	if outside() {
+		return s.copyInside(e, c, p.Name)
+	}
+	if p.Root == nil && !rootless.Rootless() {
 		if p.Root, err = e.RunningRoot(c); err != nil {
 			return err
 		}
-	}
-	if outside() {
-		return s.inside(p)
 	}
 	ctx, done := s.interruptible(ctx)
 	defer done()
@@ -93,6 +95,9 @@ func (s *session) cp(ctx context.Context, source, destination string, o cpOption
 		n, err = s.copyFrom(ctx, e, c, copyEnds{src, dst, p})
 	} else {
 		n, err = s.copyTo(ctx, e, c, copyEnds{src, dst, p})
+	}
+	if errors.Is(err, engine.ErrStarted) {
+		return exitStatus(codeAgain)
 	}
 	if err == nil && !o.quiet && dst != "-" && src != "-" {
 		fmt.Fprintln(s.Err, "Successfully copied", format.Size(n), "to", destination)
@@ -103,12 +108,28 @@ func (s *session) cp(ctx context.Context, source, destination string, o cpOption
 // outside says of a rootless call that it is not in the user namespace.
 func outside() bool { return rootless.Rootless() && !rootless.InUserns() }
 
-// inside goes on in the user namespace, with the container's root.
-func (s *session) inside(p engine.CopyOptions) error {
-	if p.Root == nil {
-		return status(rootless.Inside())
+// copyInside goes on in the user namespace, with the container's root when it runs. It begins again when the container was started in between.
+func (s *session) copyInside(e *engine.Engine, c *engine.Container, ref string) error {
+	for {
+		var files []*os.File
+		root, err := e.RunningRoot(c)
+		if err != nil {
+			return err
+		}
+		if root != nil {
+			files = append(files, root)
+		}
+		code := rootless.Inside(files...)
+		if root != nil {
+			root.Close()
+		}
+		if code != codeAgain {
+			return status(code)
+		}
+		if c, err = e.Find(ref); err != nil {
+			return err
+		}
 	}
-	return status(rootless.Inside(p.Root))
 }
 
 // copyEnds are the paths of a copy, and what is known of it besides.
@@ -134,7 +155,7 @@ func (s *session) copyTo(ctx context.Context, e *engine.Engine, c *engine.Contai
 	var err error
 	o.Path = o.dst
 	if o.src == "-" {
-		o.Tar, err = copier.Decompress(s.In)
+		o.Tar = func() (io.Reader, error) { return copier.Decompress(s.In) }
 	} else {
 		o.Host, err = hostPath(o.src)
 	}

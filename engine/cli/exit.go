@@ -24,6 +24,7 @@ import (
 const (
 	codeFailed      = 1
 	codeTemplate    = 64
+	codeAgain       = 75 // of the inner half of a rootless call to the outer: begin again; no user sees it
 	codeUsage       = 125
 	codeInterrupted = 128 + int(syscall.SIGINT)
 )
