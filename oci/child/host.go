@@ -23,7 +23,12 @@ func makeWorkdir(b *birth) error {
 	if err != nil {
 		return at(b.plan.Cwd, err)
 	}
-	return unix.Close(fd)
+	defer unix.Close(fd)
+	st, err := fstat(fd)
+	if err == nil && !isDir(st) {
+		err = unix.ENOTDIR
+	}
+	return at(b.plan.Cwd, err)
 }
 
 // raiseLoopback brings up "lo" in a network namespace that was made with the child; nobody else has been in it.
