@@ -68,9 +68,9 @@ func waitLog(t *testing.T, e *Engine, c *Container, want string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	w := &waitFor{want: want, cancel: cancel}
-	e.Logs(ctx, c, LogsOptions{Out: w, Err: w, Follow: true, Tail: -1})
+	err := e.Logs(ctx, c, LogsOptions{Out: w, Err: w, Follow: true, Tail: -1})
 	if !w.seen {
-		t.Fatalf("the log is %q, without %q", w.got.String(), want)
+		t.Fatalf("the log is %q, without %q: %v", w.got.String(), want, err)
 	}
 }
 

@@ -35,6 +35,9 @@ func Dial(p Place, s Streams, z Size) (*Client, error) {
 func newClient(conn *os.File, s Streams, z Size) (*Client, error) {
 	if _, err := conn.Write(helloFrame(s, z)); err != nil {
 		conn.Close()
+		if errors.Is(err, syscall.EPIPE) { // it was about to end, and took the connection no more
+			return nil, ErrGone
+		}
 		return nil, fmt.Errorf("attach: %w", err)
 	}
 	return &Client{conn: conn, buf: make([]byte, maxFrame+1)}, nil
