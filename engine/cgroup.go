@@ -118,7 +118,11 @@ func (e *Engine) enterGroup(c *Container, o *runtime.StartOptions) (done func(),
 
 // deliver sends a signal to the container's process. One that is paused goes on, or it would never get it.
 func (c *Container) deliver(sig syscall.Signal) error {
-	if err := c.process.Signal(sig); err != nil || c.State.Status != StatusPaused {
+	err := c.process.Signal(sig)
+	if errors.Is(err, syscall.EPERM) { // we are in another user namespace; the monitor is not
+		err = c.deliverByMonitor(sig)
+	}
+	if err != nil || c.State.Status != StatusPaused {
 		return err
 	}
 	g, err := c.place.Group()
@@ -129,6 +133,15 @@ func (c *Container) deliver(sig syscall.Signal) error {
 		return nil
 	}
 	return err
+}
+
+func (c *Container) deliverByMonitor(sig syscall.Signal) error {
+	client, err := monitor.Dial(c.place, 0, monitor.Size{})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Signal(sig)
 }
 
 // cgroupDriver is `info`'s word for who makes control groups: "systemd", "cgroupfs" or "none".

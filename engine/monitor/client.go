@@ -107,6 +107,9 @@ func (c *Client) CloseInput() error { return c.send(frameClose) }
 // Resize sets the size of the container's terminal.
 func (c *Client) Resize(z Size) error { return c.send(frameResize, sizeBytes(z)...) }
 
+// Signal sends the container's first process a signal.
+func (c *Client) Signal(sig syscall.Signal) error { return c.send(frameSignal, byte(sig)) }
+
 func (c *Client) send(kind byte, content ...byte) error {
 	_, err := c.conn.Write(append([]byte{kind}, content...))
 	return err

@@ -112,6 +112,10 @@ func (k *keeper) passOn(s syscall.Signal) {
 		p.Signal(s) // a process that has ended meanwhile needs none
 		return
 	}
+	if o, ok := k.waiter.(*orphan); ok {
+		o.ref.Signal(s)
+		return
+	}
 	switch s {
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
 		k.stopped.Store(true)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +17,7 @@ const (
 type hub struct {
 	input    *input
 	resize   func(Size)
+	signal   func(syscall.Signal)
 	patience time.Duration
 
 	mu      sync.Mutex
@@ -37,8 +39,8 @@ type attached struct {
 	last  []byte        // the frame after all others, set before queue is closed
 }
 
-func newHub(in *input, resize func(Size)) *hub {
-	return &hub{input: in, resize: resize, patience: patience}
+func newHub(in *input, resize func(Size), signal func(syscall.Signal)) *hub {
+	return &hub{input: in, resize: resize, signal: signal, patience: patience}
 }
 
 // serve accepts clients until the listener is closed.
@@ -148,6 +150,10 @@ func (h *hub) obey(a *attached, frame []byte) {
 	case frameResize:
 		if z, err := parseSize(frame[1:]); err == nil {
 			h.resize(z)
+		}
+	case frameSignal:
+		if len(frame) == 2 {
+			h.signal(syscall.Signal(frame[1]))
 		}
 	}
 }

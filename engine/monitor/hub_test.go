@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -21,7 +22,7 @@ func testHub(t *testing.T, once bool) (*hub, Place, *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHub(&input{file: w, once: once}, func(Size) {})
+	h := newHub(&input{file: w, once: once}, func(Size) {}, func(syscall.Signal) {})
 	go h.serve(listener)
 	t.Cleanup(func() {
 		listener.Close()

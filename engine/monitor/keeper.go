@@ -41,7 +41,7 @@ type waiter interface {
 
 func newKeeper(s *Settings, lock *os.File) *keeper {
 	k := &keeper{s: s, lock: lock, extra: map[Streams]sink{}, aborted: func() bool { return false }}
-	k.hub = newHub(&k.input, k.resize)
+	k.hub = newHub(&k.input, k.resize, k.passOn)
 	if s.Log {
 		k.log = newLogger(s.File(LogFile))
 	}

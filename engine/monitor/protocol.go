@@ -19,6 +19,7 @@ import (
 //	  | input   bytes                         |    to the container's stdin
 //	  | close                                 |    end of stdin; the container's too when it was started attached to it
 //	  | resize  rows, cols                    |    of its terminal
+//	  | signal  number                        |    to the container's first process
 //	  |-------------------------------------->|
 //	  |                       stdout  bytes   |    only what is written from the hello on
 //	  |                       stderr  bytes   |
@@ -26,13 +27,15 @@ import (
 //	  |                       failure code, text    last: it could not be started
 //	  |<--------------------------------------|
 //
-// Signals do not travel here, where they would queue up behind input: a client sends them by pidfd.
+// Signals travel here only where the client may not send them by pidfd, as it does otherwise so that they do not queue up behind input: an
+// ordinary user's `rm -f` and `restart` are in another user namespace than the container and its monitor.
 // A client that closes its end detaches. The monitor's end closes without exit or failure only when the monitor was killed.
 const (
 	frameHello   = 'h'
 	frameInput   = 'i'
 	frameClose   = 'c'
 	frameResize  = 'w'
+	frameSignal  = 'k'
 	frameStarted = 'S'
 	frameStdout  = 'o'
 	frameStderr  = 'e'
