@@ -59,7 +59,7 @@ func TestRemove(t *testing.T) {
 		{name: "in use, another name stays", names: []string{"a", "b"}, ref: "a", o: RemoveOptions{InUse: users}, lines: []string{"-a:latest"}, left: true},
 		{name: "in use, forced by name", names: []string{"a"}, ref: "a", o: RemoveOptions{InUse: users, Force: true}, lines: []string{"-a:latest"}, left: true},
 		{name: "in use, forced by id", names: []string{"a"}, ref: "ID", o: RemoveOptions{InUse: users, Force: true}, err: ErrImageInUse, left: true},
-		{name: "missing", names: []string{"a"}, ref: "b", err: ErrNoImage, left: true},
+		{name: "missing", names: []string{"a"}, ref: "z", err: ErrNoImage, left: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStore(t)
