@@ -24,6 +24,8 @@ var ranks = map[string]int{
 	"oci/runtime":        3,
 	"storage":            3,
 	"netns":              3,
+	"netns/hold":         0,
+	"netns/record":       0,
 	"cgroups":            3,
 	"engine/rootless":    2,
 	"oci":                2,
@@ -47,7 +49,10 @@ var homes = map[string][]string{
 }
 
 // light packages run before the wide libraries are initialised: they need the standard library and golang.org/x/sys only, and little of that.
-var light = []string{"cgroups/group", "oci/child", "oci/nsenter", "oci/runtime", "engine/monitor", "engine/rootless", "engine/role"}
+var light = []string{
+	"cgroups/group", "netns/dns", "netns/hold", "netns/publish", "netns/record", "netns/space", "netns/uplink", "oci/child", "oci/nsenter", "oci/runtime",
+	"engine/monitor", "engine/rootless", "engine/role",
+}
 
 // heavy is what a light package does without even of the standard library, for the time it takes to initialise.
 var heavy = []string{"net/http", "text/template", "html/template", "regexp", "crypto/tls"}

@@ -14,6 +14,7 @@ func TestMain(m *testing.M) {
 	if storage.Reexec() {
 		return
 	}
+	networkRoles()
 	testscript.Main(m, map[string]func(){
 		"hoy": main,
 		"pty": harness.PTY,

@@ -22,6 +22,8 @@ type Container struct {
 
 	lease *os.File // the container's lock, from Create to Start
 	lower []string // the image's layers, from Create to Start
+
+	network *connection // while it is being started
 }
 
 // ID is the container's id, 64 hexadecimal digits.

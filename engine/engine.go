@@ -70,6 +70,8 @@ func (e *Engine) Root() string { return e.o.Root }
 // RunDir is the directory of what does not outlive a boot.
 func (e *Engine) RunDir() string { return e.o.Run }
 
+const defaultRoot = "/var/lib/hoy"
+
 func rootDir(o Options) (string, error) {
 	if o.Root != "" {
 		return filepath.Abs(o.Root)
@@ -78,7 +80,7 @@ func rootDir(o Options) (string, error) {
 		return filepath.Abs(dir)
 	}
 	if !o.Rootless {
-		return "/var/lib/hoy", nil
+		return defaultRoot, nil
 	}
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "hoy"), nil

@@ -16,11 +16,11 @@ import (
 func (e *Engine) writeEtc(c *Container) (map[string]string, error) {
 	files := map[string][]byte{"hostname": []byte(hostname(c) + "\n")}
 	var err error
-	if files["hosts"], err = hostsFile(c); err != nil {
+	if files["hosts"], files["resolv.conf"], err = networkEtc(c); err != nil {
 		return nil, err
 	}
-	if files["resolv.conf"], err = resolvFile(c); err != nil {
-		return nil, err
+	if c.Config.NoHosts {
+		delete(files, "hosts")
 	}
 	etc := make(map[string]string, len(files))
 	for name, data := range files {
@@ -31,6 +31,25 @@ func (e *Engine) writeEtc(c *Container) (map[string]string, error) {
 		etc["/etc/"+name] = path
 	}
 	return etc, nil
+}
+
+// networkEtc gives hosts and resolv.conf.
+func networkEtc(c *Container) (hosts, conf []byte, err error) {
+	make := []func() ([]byte, error){
+		func() ([]byte, error) { return hostsFile(c) }, func() ([]byte, error) { return resolvFile(c) },
+	}
+	switch n := c.network; {
+	case n != nil && n.etc != nil:
+		make[0], make[1] = n.etc.Hosts, n.etc.ResolvConf
+	case n != nil && n.shared != nil:
+		for i, name := range []string{"hosts", "resolv.conf"} {
+			make[i] = func() ([]byte, error) { return os.ReadFile(n.shared.place.RunFile(name)) }
+		}
+	}
+	if hosts, err = make[0](); err == nil {
+		conf, err = make[1]()
+	}
+	return hosts, conf, err
 }
 
 // writeWorldReadable writes a file that all users of the container may read, whatever the umask. Nobody reads it yet.
@@ -79,6 +98,12 @@ func hostsFile(c *Container) ([]byte, error) {
 		name, address, ok := strings.Cut(extra, ":")
 		if !ok {
 			return nil, fmt.Errorf("bad format for add-host: %q", extra)
+		}
+		if address == "host-gateway" {
+			if c.Config.Network != "host" {
+				return nil, fmt.Errorf("add host %s: the container's network does not reach the host", name)
+			}
+			address = "127.0.0.1"
 		}
 		out = fmt.Appendf(out, "%s\t%s\n", address, name)
 	}

@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
+	"codeberg.org/hoy/hoy/oci"
 )
 
 // load reads a container and asks the kernel what it is doing. What a dead process or a killed monitor has left is tidied on the way: the look
@@ -105,6 +107,7 @@ func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 			return nil, fmt.Errorf("tidy container %s: %w", c.ID()[:12], err)
 		}
 		monitor.RemoveRunDir(c.place)
+		e.healAfter(c, lock)
 		return nil, &refError{c.ID(), ErrNoContainer}
 	}
 	if s.Process == nil {
@@ -115,7 +118,16 @@ func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 		return c, nil // on a full or read-only disk it is still as we say
 	}
 	monitor.RemoveRunDir(c.place)
+	e.healAfter(c, lock)
 	return c, nil
+}
+
+// healAfter has a container that ended unseen taken off its networks, once its lock is free.
+func (e *Engine) healAfter(c *Container, lock io.Closer) {
+	if mode, _ := c.Config.NetworkMode(); mode == oci.NetworkBridge && (!e.o.Rootless || !onDefault(&c.Config)) {
+		lock.Close()
+		monitor.Heal(c.place)
+	}
 }
 
 // adopt gives a running container whose monitor was killed a new one. That it fails costs nothing now: the next look tries again.

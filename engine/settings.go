@@ -14,6 +14,11 @@ import (
 
 // settings makes all that a monitor must know to start the container and keep it, and the files that the start needs.
 func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, error) {
+	var err error
+	if c.network, err = e.connect(c); err != nil {
+		c.network = nil
+		return nil, err
+	}
 	spec, plan, err := e.plan(c)
 	if err != nil {
 		return nil, err
@@ -30,6 +35,9 @@ func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, erro
 		Log:        keepsLog(c.Config.LogDriver),
 		OpenStdin:  c.Config.OpenStdin,
 		StdinOnce:  c.Config.OpenStdin && slices.Contains(o.Attach, "stdin"),
+	}
+	if c.network != nil {
+		s.Network = c.network.net
 	}
 	if s.AutoRemove {
 		s.Volumes = e.anonymousVolumes(c)
@@ -64,6 +72,7 @@ func (e *Engine) specOptions(c *Container) (oci.SpecOptions, error) {
 	}
 	o.SeccompCache = filepath.Join(e.o.Root, "cache", "seccomp")
 	o.Device = devicesAt
+	o.NetNSPath, o.NetNSOwn = c.network.nsPath(), c.network != nil && c.network.net != nil
 	if c.Config.Privileged {
 		if o.HostDevices, err = hostDevices(); err != nil {
 			return o, err

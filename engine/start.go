@@ -40,7 +40,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 		return 0, e.abandon(c, err)
 	}
 	lock := c.lease
-	c.lease = nil
+	c.lease, c.network = nil, nil
 	if o.Foreground && o.SigProxy && !settings.Plan.Terminal {
 		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true}
 		return monitor.Foreground(ctx, settings, lock, f)
@@ -95,7 +95,8 @@ func (e *Engine) startRunning(ctx context.Context, c *Container, o StartOptions)
 
 // abandon gives up a start that did not come to a monitor, and gives the reason.
 func (e *Engine) abandon(c *Container, reason error) error {
-	var err error
+	err := e.leave(c, c.network)
+	c.network = nil
 	if c.Config.AutoRemove {
 		err = monitor.Erase(c.place, e.anonymousVolumes(c))
 	} else if s, readErr := monitor.ReadState(c.place); readErr == nil {
@@ -119,10 +120,11 @@ type startOf struct {
 func (e *Engine) background(ctx context.Context, c *Container, s startOf) (int, error) {
 	if err := monitor.WriteSettings(s.settings); err != nil {
 		c.lease = s.lock
+		s.settings.Network.Close() // its next look takes it off its networks
 		return 0, e.abandon(c, err)
 	}
 	t := newTerminal(s.o.Streams, c.Config.Tty)
-	client, err := monitor.Spawn(c.place, s.lock, streamSet(s.o.Attach), t.size())
+	client, err := monitor.Spawn(s.settings, s.lock, streamSet(s.o.Attach), t.size())
 	if err != nil {
 		return 0, err
 	}

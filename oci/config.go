@@ -1,7 +1,11 @@
 // Package oci describes containers as data: the Config that flags write, the image config, and the runtime specification made from both.
 package oci
 
-import "time"
+import (
+	"time"
+
+	"codeberg.org/hoy/hoy/netns/record"
+)
 
 // ConfigVersion is the version that Config files on disk carry. A newer one is refused, an older one is migrated when it is read.
 const ConfigVersion = 1
@@ -50,7 +54,7 @@ type Config struct {
 	CapDrop    []string `json:"capDrop,omitempty"`
 
 	SecurityOpt []string          `json:"securityOpt,omitempty"` // as typed; Security reads them
-	Network     string            `json:"network,omitempty"`     // "none", "host"; "" means the default network
+	Network     string            `json:"network,omitempty"`     // NetworkMode reads it; "" means the default network
 	PidMode     string            `json:"pidMode,omitempty"`
 	IpcMode     string            `json:"ipcMode,omitempty"`
 	UTSMode     string            `json:"utsMode,omitempty"`
@@ -69,6 +73,13 @@ type Config struct {
 	VolumesFrom []string `json:"volumesFrom,omitempty"`
 
 	Resources Resources `json:"resources,omitzero"`
+
+	// Networks are all networks of a container with NetworkBridge, the first one that of Network. Empty: the default one.
+	Networks   []Network     `json:"networks,omitempty"`
+	Publish    []record.Port `json:"publish,omitempty"`    // -p, as typed: the host's port may be a range, or 0
+	PublishAll bool          `json:"publishAll,omitempty"` // -P
+	Links      []string      `json:"links,omitempty"`      // "container:alias"
+	NoHosts    bool          `json:"noHosts,omitempty"`    // the image's own /etc/hosts
 
 	Dns        []string `json:"dns,omitempty"`
 	DnsSearch  []string `json:"dnsSearch,omitempty"`

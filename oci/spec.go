@@ -24,6 +24,7 @@ type SpecOptions struct {
 	VolumePath func(name string) string // the data directory of a volume
 	Etc        map[string]string        // "/etc/hosts", "/etc/hostname", "/etc/resolv.conf" → the host's file to mount there
 	NetNSPath  string                   // an existing network namespace to join
+	NetNSOwn   bool                     // NetNSPath was made for this container alone
 
 	// Seccomp replaces what Config.SecurityOpt says; nil leaves the choice to it.
 	Seccomp      *specs.LinuxSeccomp
@@ -216,7 +217,7 @@ func (s *specBuilder) namespaces() error {
 // sysctls sets Docker's and the user's: in its own network namespace a container may open any port and send echo requests. A
 // user namespace cannot give the latter to groups that it does not have.
 func (s *specBuilder) sysctls() error {
-	if s.c.Network != "host" && s.o.NetNSPath == "" {
+	if s.c.Network != "host" && (s.o.NetNSPath == "" || s.o.NetNSOwn) {
 		s.g.AddLinuxSysctl("net.ipv4.ip_unprivileged_port_start", "0")
 		if !s.o.Rootless {
 			s.g.AddLinuxSysctl("net.ipv4.ping_group_range", "0 2147483647")

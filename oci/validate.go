@@ -118,11 +118,7 @@ func (c *Config) checkNamespaces() error {
 	if c.UTSMode == "host" && c.Hostname+c.Domainname != "" {
 		return errors.New("conflicting options: hostname and the UTS mode")
 	}
-	switch c.Network {
-	case "", "default", "bridge", "none", "host":
-		return nil
-	}
-	return fmt.Errorf("--network %s is not supported: only none and host are", c.Network)
+	return c.checkNetwork()
 }
 
 func (c *Config) checkMounts() error {

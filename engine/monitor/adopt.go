@@ -38,6 +38,13 @@ func (k *keeper) adopt() error {
 	if k.listener, err = listen(k.s.RunFile(socketFile)); err != nil {
 		return err
 	}
+	if n := k.s.Network; n != nil {
+		k.network, err = adoptService(k.s.Place, n, state.Process.Pid)
+		report(err)
+		if k.network != nil {
+			k.network.start()
+		}
+	}
 	k.connectInput()
 	k.hub.begin()
 	k.startPumps()

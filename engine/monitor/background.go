@@ -18,8 +18,9 @@ const Role = "hoy-monitor"
 
 // The descriptors that a background monitor inherits.
 const (
-	fdLock   = 3
-	fdClient = 4
+	fdLock    = 3
+	fdClient  = 4
+	fdNetwork = 5 // and those after it: Network.Files
 )
 
 // The two tasks of a background monitor, its last argument.
@@ -29,19 +30,21 @@ const (
 )
 
 // Spawn starts a background monitor that starts the container, and gives the connection to it: the client's first event is Started or a
-// *Failure. lock is the container's; it goes over to the monitor and is closed here. The settings must have been written.
-func Spawn(p Place, lock *os.File, s Streams, z Size) (*Client, error) {
+// *Failure. lock is the container's; it goes over to the monitor, as the network's files do, and is closed here. The settings must have been written.
+func Spawn(set *Settings, lock *os.File, s Streams, z Size) (*Client, error) {
 	ours, theirs, err := pair()
 	if err != nil {
 		lock.Close()
+		set.Network.Close()
 		return nil, err
 	}
 	c, err := newClient(ours, s, z)
 	if err == nil {
-		err = spawn(p, taskStart, lock, theirs)
+		err = spawn(set, taskStart, lock, theirs)
 	}
 	theirs.Close()
 	lock.Close()
+	set.Network.Close()
 	if err != nil {
 		ours.Close()
 		return nil, err
@@ -57,10 +60,11 @@ func Adopt(p Place, lock *os.File) error {
 		return err
 	}
 	defer null.Close()
-	return spawn(p, taskAdopt, lock, null)
+	return spawn(&Settings{Place: p}, taskAdopt, lock, null)
 }
 
-func spawn(p Place, task string, lock, client *os.File) error {
+func spawn(s *Settings, task string, lock, client *os.File) error {
+	p := s.Place
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -74,10 +78,14 @@ func spawn(p Place, task string, lock, client *os.File) error {
 	defer trace.Close()
 	// What the caller inherited without knowing is nothing for a process that lives long.
 	unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
+	files := []*os.File{null, null, trace, lock, client}
+	if s.Network != nil {
+		files = append(files, s.Network.Files...)
+	}
 	proc, err := os.StartProcess("/proc/self/exe", []string{Role, p.Root, p.Run, p.ID, task}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   environment(),
-		Files: []*os.File{null, null, trace, lock, client},
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -127,6 +135,9 @@ func background(args []string) error {
 			reportFailure(err)
 		}
 		return err
+	}
+	if s.Network != nil && args[4] == taskStart {
+		s.Network.inherit(fdNetwork)
 	}
 	k := newKeeper(s, lock)
 	k.stopOnSignals()

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
@@ -25,6 +27,7 @@ type keeper struct {
 	listener *os.File
 	console  *os.File // the terminal's master, or nil
 	pumps    pumps
+	network  *service // or nil
 	waiter   waiter
 	process  atomic.Pointer[runtime.Process] // once its command runs: where signals go
 	before   State                           // as it was before this start
@@ -60,6 +63,9 @@ func (k *keeper) start() error {
 		Stderr:         k.stdio.theirs[2],
 		KillWithParent: k.s.Foreground,
 	}
+	if err := k.takeNetwork(); err != nil {
+		return err
+	}
 	entered, err := k.enter(&o)
 	if err != nil {
 		return err
@@ -80,7 +86,26 @@ func (k *keeper) start() error {
 	k.waiter = proc
 	k.process.Store(proc)
 	k.hub.begin()
+	if k.network != nil {
+		k.network.start()
+	}
 	k.startPumps() // now: no client gets output before it has been told that the container runs
+	return nil
+}
+
+// takeNetwork takes over the container's network, and tells the plan where its namespace is.
+func (k *keeper) takeNetwork() (err error) {
+	if k.s.Network == nil {
+		return nil
+	}
+	if k.network, err = newService(k.s.Place, k.s.Network); err != nil {
+		return err
+	}
+	for i := range k.s.Plan.Join {
+		if j := &k.s.Plan.Join[i]; j.Type == unix.CLONE_NEWNET {
+			j.Path = k.network.path()
+		}
+	}
 	return nil
 }
 
@@ -206,6 +231,13 @@ func (k *keeper) release() {
 	if k.log != nil {
 		k.log.close()
 	}
+	if k.network == nil && k.s.Network != nil {
+		k.s.Network.Close()
+	}
+	k.network.close()
 	RemoveRunDir(k.s.Place)
 	k.lock.Close()
+	if n := k.s.Network; n != nil && n.Endpoint == nil { // it was on a network, of which only others can take it
+		Heal(k.s.Place)
+	}
 }

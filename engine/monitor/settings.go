@@ -25,7 +25,10 @@ type Settings struct {
 	OpenStdin  bool     `json:"openStdin,omitempty"`  // -i
 	StdinOnce  bool     `json:"stdinOnce,omitempty"`  // the end of an attached client's input is the container's
 	Guard      string   `json:"guard,omitempty"`      // directory of the control group with the device filter, of a container without groups of its own
-	Foreground bool     `json:"foreground,omitempty"` // the container dies with its monitor
+	// Network is what is served in the container's network namespace; nil: nothing.
+	Network *Network `json:"network,omitempty"`
+
+	Foreground bool `json:"foreground,omitempty"` // the container dies with its monitor
 }
 
 // WriteSettings writes the settings to the run directory, which the caller's lock has made. They are written in place: nobody reads them before
