@@ -25,6 +25,8 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/space"
 )
 
 // ErrUnsupported says that the kernel has no nftables, or not all that hoy needs of it.
@@ -117,12 +119,12 @@ func (t Table) family() *nftables.Table {
 	return &nftables.Table{Name: t.Name, Family: nftables.TableFamilyINet}
 }
 
-func (t Table) open() (*nftables.Conn, error) {
-	o := []nftables.ConnOption{nftables.AsLasting(), nftables.WithSockOptions(buffers)}
-	if t.NS != nil {
-		o = append(o, nftables.WithNetNSFd(int(t.NS.Fd())))
-	}
-	c, err := nftables.New(o...)
+// open makes a socket inside of the namespace. The library's own way there wants to return to the namespace it came from, which a user may not.
+func (t Table) open() (c *nftables.Conn, err error) {
+	err = space.Do(t.NS, func() (err error) {
+		c, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(buffers))
+		return err
+	})
 	if err != nil {
 		return nil, t.explain("open", err)
 	}
