@@ -15,7 +15,7 @@ func (e *Engine) Info() (*Info, error) {
 	i := &Info{
 		ID:                 "hoy",
 		Driver:             "overlay",
-		Plugins:            InfoPlugins{Volume: []string{"local"}, Network: []string{"host", "none"}, Log: []string{"json-file", "none"}},
+		Plugins:            InfoPlugins{Volume: []string{"local"}, Network: []string{"bridge", "host", "ipvlan", "macvlan", "none"}, Log: []string{"json-file", "none"}},
 		IPv4Forwarding:     fileSays("/proc/sys/net/ipv4/ip_forward", "1"),
 		LoggingDriver:      "json-file",
 		CgroupDriver:       e.cgroupDriver(),

@@ -34,7 +34,7 @@ func (e *Engine) Inspect(c *Container) (*ContainerInspect, error) {
 		GraphDriver:     e.graphDriver(c),
 		Mounts:          e.inspectMounts(cfg),
 		Config:          inspectConfig(c),
-		NetworkSettings: networkSettings(cfg),
+		NetworkSettings: e.networkSettings(c),
 	}
 	if len(command) > 0 {
 		i.Path, i.Args = command[0], command[1:]
@@ -135,34 +135,36 @@ func inspectHostConfig(cfg *oci.Config) InspectHostConfig {
 		driver = "json-file"
 	}
 	h := InspectHostConfig{
-		VolumesFrom:    cfg.VolumesFrom,
-		LogConfig:      LogConfig{Type: driver, Config: map[string]string{}},
-		NetworkMode:    orElse(cfg.Network, "default"),
-		PortBindings:   map[string][]PortBinding{},
-		RestartPolicy:  RestartPolicy{Name: "no"},
-		AutoRemove:     cfg.AutoRemove,
-		CapAdd:         cfg.CapAdd,
-		CapDrop:        cfg.CapDrop,
-		CgroupnsMode:   orElse(cfg.CgroupnsMod, "private"),
-		Dns:            orEmpty(cfg.Dns),
-		DnsOptions:     orEmpty(cfg.DnsOptions),
-		DnsSearch:      orEmpty(cfg.DnsSearch),
-		ExtraHosts:     cfg.ExtraHosts,
-		GroupAdd:       cfg.GroupAdd,
-		IpcMode:        orElse(cfg.IpcMode, "private"),
-		OomScoreAdj:    cfg.OomScoreAdj,
-		PidMode:        cfg.PidMode,
-		Privileged:     cfg.Privileged,
-		ReadonlyRootfs: cfg.ReadOnly,
-		SecurityOpt:    cfg.SecurityOpt,
-		UTSMode:        cfg.UTSMode,
-		UsernsMode:     cfg.UsernsMode,
-		ShmSize:        cfg.ShmSize,
-		Sysctls:        cfg.Sysctls,
-		Runtime:        "hoy",
-		Devices:        []InspectDevice{},
-		Ulimits:        []InspectUlimit{},
-		Annotations:    cfg.Annotations,
+		VolumesFrom:     cfg.VolumesFrom,
+		LogConfig:       LogConfig{Type: driver, Config: map[string]string{}},
+		NetworkMode:     orElse(cfg.Network, "default"),
+		PortBindings:    asked(cfg.Publish),
+		Links:           cfg.Links,
+		PublishAllPorts: cfg.PublishAll,
+		RestartPolicy:   RestartPolicy{Name: "no"},
+		AutoRemove:      cfg.AutoRemove,
+		CapAdd:          cfg.CapAdd,
+		CapDrop:         cfg.CapDrop,
+		CgroupnsMode:    orElse(cfg.CgroupnsMod, "private"),
+		Dns:             orEmpty(cfg.Dns),
+		DnsOptions:      orEmpty(cfg.DnsOptions),
+		DnsSearch:       orEmpty(cfg.DnsSearch),
+		ExtraHosts:      cfg.ExtraHosts,
+		GroupAdd:        cfg.GroupAdd,
+		IpcMode:         orElse(cfg.IpcMode, "private"),
+		OomScoreAdj:     cfg.OomScoreAdj,
+		PidMode:         cfg.PidMode,
+		Privileged:      cfg.Privileged,
+		ReadonlyRootfs:  cfg.ReadOnly,
+		SecurityOpt:     cfg.SecurityOpt,
+		UTSMode:         cfg.UTSMode,
+		UsernsMode:      cfg.UsernsMode,
+		ShmSize:         cfg.ShmSize,
+		Sysctls:         cfg.Sysctls,
+		Runtime:         "hoy",
+		Devices:         []InspectDevice{},
+		Ulimits:         []InspectUlimit{},
+		Annotations:     cfg.Annotations,
 
 		InspectResources: inspectResources(&cfg.Resources),
 	}
@@ -246,14 +248,6 @@ func (e *Engine) graphDriver(c *Container) GraphDriver {
 		data["LowerDir"] = strings.Join(lower, ":")
 	}
 	return GraphDriver{Name: "overlay", Data: data}
-}
-
-func networkSettings(cfg *oci.Config) NetworkSettings {
-	n := NetworkSettings{Ports: map[string][]PortBinding{}, Networks: map[string]*EndpointSettings{}}
-	if cfg.Network == "none" || cfg.Network == "host" {
-		n.Networks[cfg.Network] = &EndpointSettings{}
-	}
-	return n
 }
 
 func orElse(s, otherwise string) string {

@@ -181,7 +181,17 @@ type NetworkSettings struct {
 	SandboxID  string
 	SandboxKey string
 	Ports      map[string][]PortBinding
-	Networks   map[string]*EndpointSettings
+
+	EndpointID          string
+	Gateway             string
+	GlobalIPv6Address   string
+	GlobalIPv6PrefixLen int
+	IPAddress           string
+	IPPrefixLen         int
+	IPv6Gateway         string
+	MacAddress          string
+
+	Networks map[string]*EndpointSettings
 }
 
 // EndpointSettings is a container's place on one network.

@@ -122,10 +122,11 @@ func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 	return c, nil
 }
 
-// healAfter has a container that ended unseen taken off its networks, once its lock is free.
+// healAfter gives back the lock of a container that has ended, and has it taken off the networks if nobody has done it: its monitor was
+// killed, or asked for it while we held the lock.
 func (e *Engine) healAfter(c *Container, lock io.Closer) {
-	if mode, _ := c.Config.NetworkMode(); mode == oci.NetworkBridge && (!e.o.Rootless || !onDefault(&c.Config)) {
-		lock.Close()
+	lock.Close()
+	if mode, _ := c.Config.NetworkMode(); mode == oci.NetworkBridge && e.networksOf(nil).On(c.ID()) {
 		monitor.Heal(c.place)
 	}
 }

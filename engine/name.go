@@ -147,6 +147,19 @@ func random(n int) int {
 	return int(i.Int64())
 }
 
+// lockDir keeps apart two who change one container's record.
+func lockDir(path string) (unlock func() error, err error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return dir.Close, nil
+}
+
 // Rename gives the container another name; ErrNameInUse.
 func (e *Engine) Rename(c *Container, name string) error {
 	if err := c.usable(); err != nil {
@@ -161,14 +174,11 @@ func (e *Engine) Rename(c *Container, name string) error {
 		return fmt.Errorf("Renaming a container with the same name as its current name")
 	}
 	// Two renames of one container wait for each other; its monitor, which writes no config, is not disturbed.
-	dir, err := os.Open(c.place.Dir())
+	unlock, err := lockDir(c.place.Dir())
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("lock %s: %w", c.place.Dir(), err)
-	}
+	defer unlock()
 	r, err := readRecord(c.place)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 	if err != nil {
 		return fmt.Errorf("cannot remove container %q: %w", "/"+c.Name(), err)
 	}
-	defer lock.Close()
+	defer e.healAfter(c, lock)
 	if err := monitor.Erase(c.place, nil); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package netns
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	"codeberg.org/hoy/hoy/netns/record"
@@ -32,6 +33,12 @@ func (n *Networks) Find(ref string) (*record.Network, error) {
 		return nil, err
 	}
 	return pick(ref, all)
+}
+
+// On says whether the files have the container on a network, dead or alive.
+func (n *Networks) On(container string) bool {
+	all, err := n.dir.All()
+	return err == nil && slices.ContainsFunc(all, func(x *record.Network) bool { return x.Endpoints[container] != nil })
 }
 
 // Remove removes a network that no container is on. Errors: ErrNoNetwork, ErrInUse, ErrPredefined.

@@ -124,6 +124,8 @@ func (s *session) valueChoices(f *flags.Flag) []choice {
 		out = append(out, choice{word: askFiles})
 	case "dir":
 		out = append(out, choice{word: askDirs})
+	case "network":
+		out = append(out, completeNetworks(s, nil)...)
 	case "volume":
 		for _, v := range completeVolumes(s, nil) {
 			out = append(out, choice{v.word + ":", v.note})

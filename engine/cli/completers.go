@@ -8,6 +8,7 @@ import (
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/format"
+	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -90,6 +91,22 @@ func completeVolumes(s *session, args []string) []choice {
 		}
 	}
 	return out
+}
+
+func completeNetworks(s *session, args []string) []choice {
+	e, err := s.open()
+	if err != nil {
+		return nil
+	}
+	out := []choice{{word: "host"}, {word: "none"}}
+	e.Networks(func(all *netns.Networks) error {
+		list, err := all.List()
+		for _, x := range list {
+			out = append(out, choice{x.Name, x.Driver})
+		}
+		return err
+	})
+	return slices.DeleteFunc(out, func(c choice) bool { return slices.Contains(args, c.word) })
 }
 
 // completeObjects are all that `inspect` takes.

@@ -28,10 +28,10 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 			c.DetachKeys = noDetachKeys
 		}
 	}
-	if c.Network == "default" || c.Network == "bridge" {
-		c.Network = ""
-	}
 	if err := o.parseLists(); err != nil {
+		return nil, err
+	}
+	if err := o.network.config(c); err != nil {
 		return nil, err
 	}
 	if o.swappiness != -1 {

@@ -18,6 +18,7 @@ type containerOptions struct {
 	securityOpt        []string
 	volumes, tmpfs     []string
 	devices, exposed   []string
+	network            networkOptions
 	entrypoint         *string
 	detachKeys         *string
 	cidfile            string
@@ -95,20 +96,6 @@ func (o *containerOptions) mountFlags() []*flags.Flag {
 		flags.List(&o.tmpfs, "tmpfs", "Mount a tmpfs directory"),
 		flags.List(&o.volumes, "volume,v", "Bind mount a volume").From("volume"),
 		flags.List(&c.VolumesFrom, "volumes-from", "Mount volumes from the specified container(s)").From("container"),
-	}
-}
-
-func (o *containerOptions) networkFlags() []*flags.Flag {
-	c := &o.cfg
-	return []*flags.Flag{
-		flags.Func(appendParsed(&c.ExtraHosts, parseExtraHost), "add-host", "Add a custom host-to-IP mapping (host:ip)"),
-		flags.Func(appendParsed(&c.Dns, parseAddress), "dns", "Set custom DNS servers"),
-		flags.List(&c.DnsOptions, "dns-option,dns-opt", "Set DNS options"),
-		flags.List(&c.DnsSearch, "dns-search", "Set custom DNS search domains"),
-		flags.String(&c.Domainname, "domainname", "Container NIS domain name"),
-		flags.List(&o.exposed, "expose", "Expose a port or a range of ports"),
-		flags.String(&c.Hostname, "hostname,h", "Container host name"),
-		flags.String(&c.Network, "network,net", "Connect a container to a network").As("network").OneOf("host", "none"),
 	}
 }
 

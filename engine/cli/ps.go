@@ -73,7 +73,7 @@ func (s *session) ps(ctx context.Context, o psOptions) error {
 	}
 	rows := make([]psRow, len(list))
 	for i, c := range list {
-		rows[i] = newPsRow(c, !o.noTrunc)
+		rows[i] = newPsRow(c, e.Ports(c), !o.noTrunc)
 		if o.size {
 			own, virtual := e.Size(ctx, c)
 			rows[i].Size = fmt.Sprintf("%s (virtual %s)", format.Size(own), format.Size(virtual))

@@ -115,7 +115,7 @@ func TestPsRow(t *testing.T) {
 		{"{{.Mounts}} {{.LocalVolumes}} {{.Networks}} {{.State}}", "data,/a/very/long/p… 1 host running\n", true},
 	} {
 		var b strings.Builder
-		rows := []psRow{newPsRow(containers()[0], c.short)}
+		rows := []psRow{newPsRow(containers()[0], nil, c.short)}
 		if err := format.Write(&b, psTable, psTable.Template(c.format, false), rows); err != nil || b.String() != c.want {
 			t.Errorf("%q: %v\n%q, want\n%q", c.format, err, b.String(), c.want)
 		}

@@ -96,7 +96,7 @@ func (f filters) fits(c *engine.Container) bool {
 		f.match("exited", func(v string) bool {
 			return c.State.Status == engine.StatusExited && v == strconv.Itoa(c.State.ExitCode)
 		}) &&
-		f.match("network", func(v string) bool { return v == networkName(cfg.Network) }) &&
+		f.match("network", func(v string) bool { return slices.Contains(c.NetworkNames(), v) }) &&
 		f.match("volume", func(v string) bool {
 			return slices.ContainsFunc(cfg.Mounts, func(m oci.Mount) bool { return m.Source == v || m.Target == v })
 		}) &&

@@ -10,6 +10,7 @@ import (
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/format"
+	"codeberg.org/hoy/hoy/netns/record"
 	"codeberg.org/hoy/hoy/oci"
 )
 
@@ -58,7 +59,7 @@ type psRow struct {
 // Label is {{.Label "name"}}.
 func (r psRow) Label(name string) string { return r.labels[name] }
 
-func newPsRow(c *engine.Container, short bool) psRow {
+func newPsRow(c *engine.Container, ports []record.Port, short bool) psRow {
 	cfg, now := &c.Config, time.Now()
 	r := psRow{
 		Command:    strings.Join(append(slices.Clone(cfg.Entrypoint), cfg.Cmd...), " "),
@@ -67,7 +68,7 @@ func newPsRow(c *engine.Container, short bool) psRow {
 		Image:      cfg.Image,
 		Labels:     joinLabels(cfg.Labels),
 		Names:      c.Name(),
-		Networks:   networkName(cfg.Network),
+		Networks:   strings.Join(c.NetworkNames(), ","),
 		RunningFor: format.Ago(cfg.Created, now),
 		Size:       "0B",
 		State:      string(c.State.Status),
@@ -75,7 +76,7 @@ func newPsRow(c *engine.Container, short bool) psRow {
 		labels:     cfg.Labels,
 	}
 	if c.Running() {
-		r.Ports = strings.Join(cfg.Ports, ", ")
+		r.Ports = portsText(cfg.Ports, ports)
 	}
 	if cfg.Platform != "" {
 		r.Platform = &cfg.Platform
@@ -130,13 +131,6 @@ func statusText(st engine.State, now time.Time) string {
 		return "Dead"
 	}
 	return "Created"
-}
-
-func networkName(mode string) string {
-	if mode == "" {
-		return "bridge"
-	}
-	return mode
 }
 
 func joinLabels(labels map[string]string) string {

@@ -51,6 +51,15 @@ func ReadSettings(p Place) (*Settings, error) {
 	return s, nil
 }
 
+// ReadNetwork reads what is served of the container's network; nil: nothing.
+func ReadNetwork(p Place) (*Network, error) {
+	var s struct {
+		Network *Network `json:"network"`
+	}
+	err := ReadJSON(p.RunFile(settingsFile), &s, SettingsVersion)
+	return s.Network, err
+}
+
 // isTerminal says whether a descriptor is a terminal.
 func isTerminal(fd uintptr) bool {
 	_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)

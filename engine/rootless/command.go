@@ -21,7 +21,7 @@ var inside = map[string]bool{
 	"export": true, "diff": true, "mount": true, "unmount": true, "umount": true, "unshare": true,
 	"compose": true, "system df": true, "system check": true, "system reset": true,
 	"image rm": true, "image remove": true, "container remove": true, "volume rm": true, "volume remove": true,
-	"builder build": true, "kube play": true, "kube down": true,
+	"builder build": true, "kube play": true, "kube down": true, "network connect": true, "network disconnect": true,
 }
 
 // outside are commands whose last word alone would say otherwise.
