@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"codeberg.org/hoy/hoy/engine"
+	"codeberg.org/hoy/hoy/netns"
+	"codeberg.org/hoy/hoy/netns/publish"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -195,6 +197,9 @@ var hints = []struct {
 	{engine.ErrRunning, "stop it first ('hoy stop'), or use --force"},
 	{engine.ErrNewer, "use the newer hoy, or another --root"},
 	{storage.ErrImageInUse, "remove those containers first ('hoy rm')"},
+	{netns.ErrNoNetwork, "'hoy network ls' lists all networks, 'hoy network create' makes one"},
+	{netns.ErrInUse, "stop or disconnect those containers first"},
+	{publish.ErrTaken, "choose another port of the host, or 'hoy ps' for a container that has it"},
 	{storage.ErrNoVolume, "'hoy volume ls' lists all volumes"},
 	{storage.ErrCorrupt, "remove the image and pull or build it again"},
 	{storage.ErrNoSpace, "free some space: 'hoy rm' and 'hoy rmi' remove containers and images, --root chooses another place"},

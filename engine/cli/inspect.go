@@ -9,6 +9,7 @@ import (
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/engine/cli/format"
 	"codeberg.org/hoy/hoy/engine/rootless"
+	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -23,6 +24,7 @@ type kind struct {
 var kinds = []kind{
 	{"container", inspectContainer, engine.ErrNoContainer},
 	{"image", inspectImage, storage.ErrNoImage},
+	{"network", inspectNetwork, netns.ErrNoNetwork},
 	{"volume", inspectVolume, storage.ErrNoVolume},
 }
 
@@ -38,7 +40,7 @@ func inspectCommand(s *session) *command {
 		flags: []*flags.Flag{
 			objectFormatFlag(&text),
 			flags.Bool(&size, "size,s", "Display total file sizes if the type is container"),
-			flags.String(&typ, "type", "Only inspect objects of the given type").OneOf("container", "image", "volume"),
+			flags.String(&typ, "type", "Only inspect objects of the given type").OneOf("container", "image", "network", "volume"),
 		},
 		run: func(ctx context.Context, args []string) error {
 			if size && outside() {
@@ -52,7 +54,7 @@ func inspectCommand(s *session) *command {
 					return s.inspect(ctx, args, text, sized(size, k.get))
 				}
 			}
-			return fmt.Errorf(`unknown type: %q: must be one of "container", "image", "volume"`, typ)
+			return fmt.Errorf(`unknown type: %q: must be one of "container", "image", "network", "volume"`, typ)
 		},
 	}
 }

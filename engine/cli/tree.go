@@ -18,7 +18,12 @@ func (s *session) root() *command {
 
 			{name: "container", make: group("Manage containers", containerCommands...)},
 			{name: "image", make: group("Manage images", imageCommands...)},
+<<<<<<< HEAD
 			{name: "system", make: group("Manage hoy", systemCommands...)},
+=======
+			{name: "network", make: group("Manage networks", networkCommands...)},
+			{name: "system", make: group("Manage hoy", node{name: "info", make: infoCommand})},
+>>>>>>> fb8d19e (engine/cli: network create, ls, inspect, rm, prune, exists, connect, disconnect)
 			{name: "volume", make: group("Manage volumes", volumeCommands...)},
 
 			{name: "attach", make: attachCommand},
@@ -97,6 +102,17 @@ var imageCommands = []node{
 	{name: "rm", also: []string{"remove", "rmi"}, make: rmiCommand},
 	{name: "save", make: saveCommand},
 	{name: "tag", make: tagCommand},
+}
+
+var networkCommands = []node{
+	{name: "connect", make: connectNetworkCommand},
+	{name: "create", make: createNetworkCommand},
+	{name: "disconnect", make: disconnectNetworkCommand},
+	{name: "exists", make: existsNetworkCommand},
+	{name: "inspect", make: inspectNetworkCommand},
+	{name: "ls", also: []string{"list"}, make: networksCommand},
+	{name: "prune", make: pruneNetworksCommand},
+	{name: "rm", also: []string{"remove"}, make: rmNetworkCommand},
 }
 
 var volumeCommands = []node{

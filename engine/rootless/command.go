@@ -25,7 +25,7 @@ var inside = map[string]bool{
 }
 
 // outside are commands whose last word alone would say otherwise.
-var outside = map[string]bool{"volume create": true, "network create": true, "network rm": true, "network prune": true}
+var outside = map[string]bool{"volume create": true, "network create": true, "network rm": true, "network remove": true, "network prune": true}
 
 // NeedsUserns says whether a command line, without the program's name, needs the user namespace. A line that asks for help does not.
 func NeedsUserns(args []string) bool {
