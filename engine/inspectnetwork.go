@@ -217,12 +217,8 @@ func (e *Engine) connectNow(c *Container, w oci.Network, links []string) error {
 		return err
 	}
 	defer ns.Close()
-	hub, err := e.join()
-	if err != nil {
-		return err
-	}
-	if hub != nil {
-		defer hub.Close()
+	if e.o.Rootless {
+		return errRootlessNetwork
 	}
 	next := *c
 	next.Config.Links = links
@@ -231,7 +227,7 @@ func (e *Engine) connectNow(c *Container, w oci.Network, links []string) error {
 		return err
 	}
 	want := netns.Want{Network: w.Name, Aliases: w.Aliases, IPv4: w.IPv4, IPv6: w.IPv6, MAC: w.MAC}
-	_, err = e.networksOf(hub).Attach(netns.Attachment{
+	_, err = e.networksOf(nil).Attach(netns.Attachment{
 		Container: c.ID(), Name: c.Name(), Hostname: hostname(c), NetNS: ns, Networks: []netns.Want{want}, Links: aliases,
 	})
 	return err

@@ -49,6 +49,9 @@ func (e *Engine) connect(c *Container) (*connection, error) {
 	case oci.NetworkBridge:
 		return e.connectOwn(c)
 	case oci.NetworkContainer:
+		if e.o.Rootless { // each container is in a user namespace of its own, and may not enter another's
+			return nil, errRootlessNetwork
+		}
 		other, err := e.Find(value)
 		if err != nil {
 			return nil, err
@@ -192,20 +195,19 @@ func wireAlone(c *Container, n *connection, ns *os.File) (*os.File, error) {
 	return out.Device, nil
 }
 
+// errRootlessNetwork says what an ordinary user's containers cannot have.
+var errRootlessNetwork = errors.New("a user-defined network, an address, --link and another container's network need root: an ordinary user's containers have the default network, host and none")
+
 // attach puts the container on its networks.
 func (e *Engine) attach(c *Container, n *connection, ns *os.File) error {
-	hub, err := e.join()
-	if err != nil {
-		return err
-	}
-	if hub != nil {
-		defer hub.Close()
+	if e.o.Rootless {
+		return errRootlessNetwork
 	}
 	links, err := e.links(c)
 	if err != nil {
 		return err
 	}
-	all := e.networksOf(hub)
+	all := e.networksOf(nil)
 	if err := all.Detach(c.ID()); err != nil { // from its last run, whose end nobody has tidied yet
 		return err
 	}
@@ -299,14 +301,6 @@ func (e *Engine) leave(c *Container, n *connection) error {
 		err = errors.Join(err, e.networks(func(all *netns.Networks) error { return all.Detach(c.ID()) }))
 	}
 	return err
-}
-
-// join gives the namespace of a user's networks, with a holder; nil as root, whose are in its own.
-func (e *Engine) join() (*netns.Hub, error) {
-	if !e.o.Rootless {
-		return nil, nil
-	}
-	return netns.Join(e.o.Run)
 }
 
 // networksOf gives the networks with the namespace of hub; as root hub is nil. For a user, nil stands for none, and the files alone.

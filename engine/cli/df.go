@@ -117,7 +117,7 @@ func (s *session) dfVerbose(u *engine.Usage) error {
 	}
 	var containers []psRow
 	for _, c := range u.Containers {
-		row := newPsRow(c.Container, true)
+		row := newPsRow(c.Container, nil, true)
 		row.Size = format.Size(c.Size)
 		containers = append(containers, row)
 	}

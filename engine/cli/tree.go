@@ -18,12 +18,8 @@ func (s *session) root() *command {
 
 			{name: "container", make: group("Manage containers", containerCommands...)},
 			{name: "image", make: group("Manage images", imageCommands...)},
-<<<<<<< HEAD
-			{name: "system", make: group("Manage hoy", systemCommands...)},
-=======
 			{name: "network", make: group("Manage networks", networkCommands...)},
-			{name: "system", make: group("Manage hoy", node{name: "info", make: infoCommand})},
->>>>>>> fb8d19e (engine/cli: network create, ls, inspect, rm, prune, exists, connect, disconnect)
+			{name: "system", make: group("Manage hoy", systemCommands...)},
 			{name: "volume", make: group("Manage volumes", volumeCommands...)},
 
 			{name: "attach", make: attachCommand},

@@ -15,7 +15,7 @@ const (
 // applets are the busybox programs that the scripts call.
 var applets = []string{
 	"[", "awk", "base64", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env", "expr", "false", "find", "grep",
-	"head", "hostname", "id", "ifconfig", "ip", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mount", "mv", "nc", "od", "pidof", "printf",
+	"head", "hostname", "id", "ifconfig", "ip", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mount", "mv", "nc", "nslookup", "od", "pidof", "ping", "printf",
 	"ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sha256sum", "sleep", "sort", "stat", "stty", "sync", "tail", "tar", "tee", "test",
 	"timeout", "touch", "tr", "true", "tty", "umount", "uname", "unshare", "vi", "wc", "wget", "which", "whoami", "xargs", "yes",
 }
