@@ -201,7 +201,7 @@ var errRootlessNetwork = errors.New("a user-defined network, an address, --link 
 // attach puts the container on its networks.
 func (e *Engine) attach(c *Container, n *connection, ns *os.File) error {
 	if e.o.Rootless {
-		return errRootlessNetwork
+		return fmt.Errorf("network %s: %w", strings.Join(c.NetworkNames(), ", "), errRootlessNetwork)
 	}
 	links, err := e.links(c)
 	if err != nil {
