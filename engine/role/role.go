@@ -27,7 +27,7 @@ func init() {
 	case nsenter.Role:
 		nsenter.Main()
 	case reaper.Role:
-		reaper.Main()
+		child.InitMain()
 	case monitor.Role:
 		monitor.Main()
 	case "hoy", "docker":

@@ -13,7 +13,7 @@ func makeWorkdir(b *birth) error {
 	if b.plan.Cwd == "" {
 		return nil
 	}
-	fd, err := b.root.Open(b.plan.Cwd, unix.O_PATH)
+	fd, err := b.root.Open(b.plan.Cwd, unix.O_PATH|unix.O_DIRECTORY)
 	if err == unix.ENOENT {
 		fd, err = b.root.MkdirAll(b.plan.Cwd, 0o755)
 	}

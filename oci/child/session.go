@@ -2,6 +2,7 @@ package child
 
 import (
 	"fmt"
+	"os/signal"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,8 @@ import (
 //     compare, which in a new pid namespace is always 0.
 //   - oom_score_adj before dumpable, because undumpable processes' files in /proc belong to the host's root.
 //   - Not dumpable: nothing else in a joined pid namespace may look into a process that still has the host's privileges (CVE-2016-9962).
+//   - As process 1 of its pid namespace, deaf to signals: the kernel drops those that a process 1 has no handler for, but the Go runtime has
+//     handlers, which end the process. Nobody knows of this process yet; they will when it is ready.
 //   - umask 0, so that modes are exact; the container's own is set at the end.
 func startSession(b *birth) error {
 	if _, err := unix.Setsid(); err != nil && err != unix.EPERM { // EPERM: already a leader
@@ -44,6 +47,9 @@ func startSession(b *birth) error {
 		return at("dumpable", err)
 	}
 	joinKeyring(b.plan.Keyring)
+	if unix.Getpid() == 1 {
+		signal.Ignore() // all; the last step puts the defaults back
+	}
 	unix.Umask(0)
 	return nil
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	case nsenter.Role:
 		nsenter.Main()
 	case reaper.Role:
-		reaper.Main()
+		child.InitMain()
 	}
 	if os.Getenv(insideEnv) != "" {
 		os.Exit(m.Run())

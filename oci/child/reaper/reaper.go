@@ -4,6 +4,7 @@ package reaper
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -25,23 +26,26 @@ type Job struct {
 	Args       []string `json:"args"`
 	Env        []string `json:"env,omitempty"`
 	KeepFDs    int      `json:"keepFds,omitempty"` // descriptors 3 … 3+KeepFDs-1 are the command's
+	Socket     int      `json:"socket"`            // to the parent; never the command's
 }
 
-// Main is the role "hoy-init". It never returns: it exits as the command did, 128+N when signal N ended it.
-func Main() {
+// Main is the role "hoy-init". It never returns: it exits as the command did, 128+N when signal N ended it. The parent waits at the socket
+// until the command runs and the signals are heard; fail tells it there why the command was not executed.
+func Main(fail func(j *Job, errno syscall.Errno)) {
 	nameProcess()
 	job, err := readJob()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "hoy-init: %v\n", err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", Role, err)
 		os.Exit(125)
 	}
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals) // before the command exists, so that none is lost
-	pid, err := job.start()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "hoy-init: %s: %v\n", job.Args[0], err)
-		os.Exit(exitCode(err))
+	pid, errno := job.start()
+	if errno != 0 {
+		fail(job, errno)
+		os.Exit(1)
 	}
+	unix.Close(job.Socket)
 	for s := range signals {
 		switch s {
 		case syscall.SIGCHLD:
@@ -76,22 +80,30 @@ func readJob() (*Job, error) {
 	if err := json.NewDecoder(f).Decode(&job); err != nil {
 		return nil, fmt.Errorf("read the job: %w", err)
 	}
+	unix.CloseOnExec(job.Socket)
 	return &job, nil
 }
 
-// start runs the command in a process group of its own, in the foreground of the terminal when there is one.
-func (j *Job) start() (pid int, err error) {
+// start runs the command in a process group of its own, in the foreground of the terminal when there is one. Like exec.LookPath it passes over
+// candidates that are not there or not executable.
+func (j *Job) start() (pid int, errno syscall.Errno) {
 	attr := &syscall.ProcAttr{Env: j.Env, Files: j.files(), Sys: &syscall.SysProcAttr{Setpgid: true}}
 	if _, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err == nil {
 		attr.Sys.Foreground = true
 	}
-	err = syscall.ENOENT
 	for _, c := range j.Candidates {
-		if pid, err = syscall.ForkExec(c, j.Args, attr); err == nil {
-			return pid, nil
+		pid, err := syscall.ForkExec(c, j.Args, attr)
+		if err == nil {
+			return pid, 0
+		}
+		if errors.As(err, &errno); len(j.Candidates) == 1 {
+			return 0, errno
+		}
+		if errno != syscall.ENOENT && errno != syscall.ENOTDIR && errno != syscall.EACCES {
+			return 0, errno
 		}
 	}
-	return 0, err
+	return 0, syscall.ENOENT
 }
 
 func (j *Job) files() []uintptr {
@@ -123,11 +135,4 @@ func reap(command int) {
 			os.Exit(ws.ExitStatus())
 		}
 	}
-}
-
-func exitCode(err error) int {
-	if err == syscall.ENOENT || err == syscall.ENOTDIR {
-		return 127
-	}
-	return 126
 }
