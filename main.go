@@ -13,6 +13,7 @@ import (
 	"codeberg.org/hoy/hoy/engine/cli"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
+	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/netns/uplink"
 	"codeberg.org/hoy/hoy/netns/uplink/stack"
@@ -30,6 +31,8 @@ func main() {
 // networkRoles runs the parts of a network that live in processes of their own.
 func networkRoles() {
 	switch path.Base(os.Args[0]) {
+	case monitor.NetworkRole:
+		monitor.Main(serve.Serve)
 	case uplink.Role:
 		os.Exit(stack.Main(os.Args))
 	case netns.HolderRole:

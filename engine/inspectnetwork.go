@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"codeberg.org/hoy/hoy/engine/monitor"
+	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
 	nets "codeberg.org/hoy/hoy/netns/record"
 	"codeberg.org/hoy/hoy/oci"
@@ -17,11 +17,11 @@ import (
 func (e *Engine) Networks(f func(*netns.Networks) error) error { return e.networks(f) }
 
 // served is what the container's monitor serves of a network; nil for a container that does not run or has no network of its own.
-func (c *Container) served() *monitor.Network {
+func (c *Container) served() *serve.Network {
 	if mode, _ := c.Config.NetworkMode(); mode != oci.NetworkBridge || !c.Running() {
 		return nil
 	}
-	n, err := monitor.ReadNetwork(c.place)
+	n, err := serve.Read(c.place)
 	if err != nil {
 		return nil // it has ended meanwhile
 	}
@@ -123,7 +123,7 @@ func asked(ports []nets.Port) map[string][]PortBinding {
 	return out
 }
 
-func aloneSettings(n *monitor.Network) *EndpointSettings {
+func aloneSettings(n *serve.Network) *EndpointSettings {
 	return &EndpointSettings{
 		Gateway: n.Gateway4.String(), IPAddress: n.IPv4.String(), IPPrefixLen: n.Uplink.Bits4,
 		IPv6Gateway: n.Gateway6.String(), GlobalIPv6Address: n.IPv6.String(), GlobalIPv6PrefixLen: n.Uplink.Bits6,

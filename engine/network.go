@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
+	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/netns/dns"
 	"codeberg.org/hoy/hoy/netns/hold"
@@ -25,11 +26,11 @@ import (
 
 // connection is a container's network from when it is made until a monitor takes it over.
 type connection struct {
-	net    *monitor.Network // nil: there is nothing to serve
-	path   string           // of another container's namespace
-	etc    *netns.Etc       // nil: as without a network of its own
-	shared *Container       // whose hosts and resolv.conf are this one's too
-	on     bool             // it is on networks, of which leave takes it
+	net    *serve.Network // nil: there is nothing to serve
+	path   string         // of another container's namespace
+	etc    *netns.Etc     // nil: as without a network of its own
+	shared *Container     // whose hosts and resolv.conf are this one's too
+	on     bool           // it is on networks, of which leave takes it
 }
 
 // nsPath is the namespace for the specification. The monitor, which holds the one in net, puts its own name for it in the plan.
@@ -85,7 +86,7 @@ func (e *Engine) connectOwn(c *Container) (n *connection, err error) {
 	if err != nil {
 		return nil, noNetwork(err)
 	}
-	n = &connection{net: &monitor.Network{Ports: reserved.Bound(), Files: []*os.File{ns}}}
+	n = &connection{net: &serve.Network{Ports: reserved.Bound(), Files: []*os.File{ns}}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.leave(c, n))

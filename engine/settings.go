@@ -37,7 +37,9 @@ func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, erro
 		StdinOnce:  c.Config.OpenStdin && slices.Contains(o.Attach, "stdin"),
 	}
 	if c.network != nil {
-		s.Network = c.network.net
+		if s.Network, err = c.network.net.ForMonitor(); err != nil {
+			return nil, err
+		}
 	}
 	if s.AutoRemove {
 		s.Volumes = e.anonymousVolumes(c)

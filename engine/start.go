@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
+	"codeberg.org/hoy/hoy/engine/serve"
 )
 
 // Start starts a created or exited container; one that runs already is no error. Detached, it returns once the process runs; attached
@@ -42,7 +43,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 	lock := c.lease
 	c.lease, c.network = nil, nil
 	if o.Foreground && o.SigProxy && !settings.Plan.Terminal {
-		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true}
+		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true, Serve: serve.Serve}
 		return monitor.Foreground(ctx, settings, lock, f)
 	}
 	return e.background(ctx, c, startOf{settings, lock, o})

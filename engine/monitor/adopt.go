@@ -39,10 +39,10 @@ func (k *keeper) adopt() error {
 		return err
 	}
 	if n := k.s.Network; n != nil {
-		k.network, err = adoptService(k.s.Place, n, state.Process.Pid)
-		report(err)
+		k.network, err = k.serve(k.s.Place, n, state.Process.Pid)
+		Report(err)
 		if k.network != nil {
-			k.network.start()
+			k.network.Start()
 		}
 	}
 	k.connectInput()

@@ -60,7 +60,11 @@ func Adopt(p Place, lock *os.File) error {
 		return err
 	}
 	defer null.Close()
-	return spawn(&Settings{Place: p}, taskAdopt, lock, null)
+	n, err := ReadNetwork(p)
+	if err != nil {
+		return err
+	}
+	return spawn(&Settings{Place: p, Network: n}, taskAdopt, lock, null)
 }
 
 func spawn(s *Settings, task string, lock, client *os.File) error {
@@ -78,11 +82,11 @@ func spawn(s *Settings, task string, lock, client *os.File) error {
 	defer trace.Close()
 	// What the caller inherited without knowing is nothing for a process that lives long.
 	unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
-	files := []*os.File{null, null, trace, lock, client}
+	role, files := Role, []*os.File{null, null, trace, lock, client}
 	if s.Network != nil {
-		files = append(files, s.Network.Files...)
+		role, files = NetworkRole, append(files, s.Network.Files...)
 	}
-	proc, err := os.StartProcess("/proc/self/exe", []string{Role, p.Root, p.Run, p.ID, task}, &os.ProcAttr{
+	proc, err := os.StartProcess("/proc/self/exe", []string{role, p.Root, p.Run, p.ID, task}, &os.ProcAttr{
 		Dir:   "/",
 		Env:   environment(),
 		Files: files,
@@ -110,16 +114,16 @@ func environment() []string {
 	return env
 }
 
-// Main is the background monitor. It never returns.
-func Main() {
-	if err := background(os.Args); err != nil {
+// Main is the background monitor; with serve, in the role NetworkRole, of a container that has a network. It never returns.
+func Main(serve NetworkServer) {
+	if err := background(os.Args, serve); err != nil {
 		fmt.Fprintln(os.Stderr, "hoy-monitor:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func background(args []string) error {
+func background(args []string, serve NetworkServer) error {
 	if len(args) != 5 {
 		return fmt.Errorf("%d arguments instead of root, run, id and task", len(args)-1)
 	}
@@ -140,6 +144,7 @@ func background(args []string) error {
 		s.Network.inherit(fdNetwork)
 	}
 	k := newKeeper(s, lock)
+	k.serve = serve
 	k.stopOnSignals()
 	if args[4] == taskAdopt {
 		err = k.adopt()

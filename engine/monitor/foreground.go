@@ -10,6 +10,7 @@ import (
 type ForegroundOptions struct {
 	In, Out, Err *os.File // nil: nothing is read, nothing shown
 	SigProxy     bool     // the caller's signals are the container's
+	Serve        NetworkServer
 }
 
 // Foreground starts the container and keeps it in this process until it ends. lock is the container's, and closed in the end. ctx may end
@@ -17,6 +18,7 @@ type ForegroundOptions struct {
 func Foreground(ctx context.Context, s *Settings, lock *os.File, o ForegroundOptions) (int, error) {
 	s.Foreground = true
 	k := newKeeper(s, lock)
+	k.serve = o.Serve
 	k.aborted = func() bool { return ctx.Err() != nil }
 	stop := k.proxySignals(o.SigProxy)
 	defer stop()

@@ -27,7 +27,8 @@ type keeper struct {
 	listener *os.File
 	console  *os.File // the terminal's master, or nil
 	pumps    pumps
-	network  *service // or nil
+	serve    NetworkServer  // nil: no network can be served
+	network  NetworkService // or nil
 	waiter   waiter
 	process  atomic.Pointer[runtime.Process] // once its command runs: where signals go
 	before   State                           // as it was before this start
@@ -87,7 +88,7 @@ func (k *keeper) start() error {
 	k.process.Store(proc)
 	k.hub.begin()
 	if k.network != nil {
-		k.network.start()
+		k.network.Start()
 	}
 	k.startPumps() // now: no client gets output before it has been told that the container runs
 	return nil
@@ -98,12 +99,12 @@ func (k *keeper) takeNetwork() (err error) {
 	if k.s.Network == nil {
 		return nil
 	}
-	if k.network, err = newService(k.s.Place, k.s.Network); err != nil {
+	if k.network, err = k.serve(k.s.Place, k.s.Network, 0); err != nil {
 		return err
 	}
 	for i := range k.s.Plan.Join {
 		if j := &k.s.Plan.Join[i]; j.Type == unix.CLONE_NEWNET {
-			j.Path = k.network.path()
+			j.Path = k.network.Path()
 		}
 	}
 	return nil
@@ -234,10 +235,12 @@ func (k *keeper) release() {
 	if k.network == nil && k.s.Network != nil {
 		k.s.Network.Close()
 	}
-	k.network.close()
+	if k.network != nil {
+		k.network.Close()
+	}
 	RemoveRunDir(k.s.Place)
 	k.lock.Close()
-	if n := k.s.Network; n != nil && n.Endpoint == nil { // it was on a network, of which only others can take it
+	if n := k.s.Network; n != nil && n.Joined { // it was on a network, of which only others can take it
 		Heal(k.s.Place)
 	}
 }

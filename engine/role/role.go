@@ -29,7 +29,7 @@ func init() {
 	case reaper.Role:
 		child.InitMain()
 	case monitor.Role:
-		monitor.Main()
+		monitor.Main(nil)
 	case "hoy", "docker":
 		rootless.Enter()
 	}
