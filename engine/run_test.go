@@ -224,7 +224,6 @@ func TestBadConfigs(t *testing.T) {
 		"no command":  func(c *oci.Config) { c.Cmd = nil },
 		"bad name":    func(c *oci.Config) { c.Name = "a/b" },
 		"no source":   func(c *oci.Config) { c.Mounts = []oci.Mount{{Type: oci.MountBind, Source: "/nowhere", Target: "/x"}} },
-		"bad network": func(c *oci.Config) { c.Network = "moon" },
 	} {
 		cfg := shell(t, "true")
 		change(cfg)

@@ -31,8 +31,6 @@ func TestValidate(t *testing.T) {
 		"--userns keep-id:uid=5 is not supported":                                    {UsernsMode: "keep-id:uid=5"},
 		"--cgroupns: invalid CGROUP mode":                                            {CgroupnsMod: "x"},
 		"conflicting options: hostname and the UTS mode":                             {UTSMode: "host", Hostname: "x"},
-		"--network container:web is not supported: only none and host are":           {Network: "container:web"},
-		"--network mynet is not supported: only none and host are":                   {Network: "mynet"},
 		"Duplicate mount point: /b":                                                  {Mounts: []Mount{bind, {Type: MountTmpfs, Target: "/b/"}}},
 		`invalid mount config for type "bind": field Source must not be empty`:       {Mounts: []Mount{{Type: MountBind, Target: "/b"}}},
 		"bad format for path: a:/b:r":                                                {Devices: []Device{{"a", "/b", "r"}}},

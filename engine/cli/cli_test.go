@@ -89,7 +89,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run -d -a stdin img", 1, "hoy: conflicting options: cannot specify both --attach and --detach\n"},
 		{"run -it img", 1, "hoy: the input device is not a TTY\n"},
 		{"run --env-file /nope img", 125, "hoy: open /nope: no such file or directory\n"},
-		{"inspect --type foo x", 1, "hoy: unknown type: \"foo\": must be one of \"container\", \"image\", \"volume\"\n"},
+		{"inspect --type foo x", 1, "hoy: unknown type: \"foo\": must be one of \"container\", \"image\", \"network\", \"volume\"\n"},
 		{"inspect -f {{ x", 64, "hoy: template parsing error: template: :1: unclosed action\n"},
 		{"ps --format {{", 1, "hoy: template parsing error: template: :1: unclosed action\n"},
 		{"version --format {{", 64, "hoy: template parsing error: template: :1: unclosed action\n"},
