@@ -221,9 +221,9 @@ func TestCancelledStart(t *testing.T) {
 func TestBadConfigs(t *testing.T) {
 	e := testEngine(t)
 	for name, change := range map[string]func(*oci.Config){
-		"no command":  func(c *oci.Config) { c.Cmd = nil },
-		"bad name":    func(c *oci.Config) { c.Name = "a/b" },
-		"no source":   func(c *oci.Config) { c.Mounts = []oci.Mount{{Type: oci.MountBind, Source: "/nowhere", Target: "/x"}} },
+		"no command": func(c *oci.Config) { c.Cmd = nil },
+		"bad name":   func(c *oci.Config) { c.Name = "a/b" },
+		"no source":  func(c *oci.Config) { c.Mounts = []oci.Mount{{Type: oci.MountBind, Source: "/nowhere", Target: "/x"}} },
 	} {
 		cfg := shell(t, "true")
 		change(cfg)
