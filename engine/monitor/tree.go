@@ -100,7 +100,7 @@ func openDirectory(parent int, name string) (int, error) {
 }
 
 // entries removes what is in a directory and counts it. Of a small one it takes the first reading for all there is: should that be wrong,
-// the directory cannot be removed, and is read again.
+// the directory cannot be removed, and is read again. A reading without an entry says nothing: a signal (Go's own SIGURG) may have cut it short.
 func (r *remover) entries(fd, depth int) (int, error) {
 	buf := make([]byte, 8<<10)
 	removed := 0
@@ -111,7 +111,7 @@ func (r *remover) entries(fd, depth int) (int, error) {
 		}
 		count, err := r.chunk(fd, buf[:n], depth)
 		removed += count
-		if err != nil || n < len(buf)/2 {
+		if err != nil || count > 0 && n < len(buf)/2 {
 			return removed, err
 		}
 	}
