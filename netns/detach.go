@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"codeberg.org/hoy/hoy/netns/link"
+	"codeberg.org/hoy/hoy/netns/nft"
 	"codeberg.org/hoy/hoy/netns/record"
 )
 
@@ -51,8 +52,29 @@ func (n *Networks) Heal() error {
 		if err != nil {
 			return err
 		}
-		return n.healAll(all)
+		if err := n.healAll(all); err != nil {
+			return err
+		}
+		return n.sweep(all)
 	})
+}
+
+// sweep removes bridges and rules when no container is on any network: what is there then was left by an attach that was killed before it had
+// written down for whom. The caller holds the lock, so no attach is at work.
+func (n *Networks) sweep(all []*record.Network) error {
+	if n.o.FilesOnly || slices.ContainsFunc(all, func(x *record.Network) bool { return len(x.Endpoints) > 0 }) {
+		return nil
+	}
+	empty := map[*record.Network][]*record.Endpoint{}
+	for _, x := range all {
+		empty[x] = nil
+	}
+	table := nft.Table{Name: n.table(), NS: n.o.Host}
+	there, err := table.Present()
+	if err == nil && there {
+		err = table.Replace(nft.Ruleset{})
+	}
+	return errors.Join(n.lower(empty), err)
 }
 
 func (n *Networks) healAll(all []*record.Network) error {
