@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -141,7 +142,13 @@ func (c *Container) deliverByMonitor(sig syscall.Signal) error {
 		return err
 	}
 	defer client.Close()
-	return client.Signal(sig)
+	if err := client.Signal(sig); err != nil {
+		return err
+	}
+	// The monitor reads on once it has told a client that the container runs. One that hung up before is dropped unread.
+	client.SetDeadline(time.Now().Add(time.Second))
+	client.Next()
+	return nil
 }
 
 // cgroupDriver is `info`'s word for who makes control groups: "systemd", "cgroupfs" or "none".
