@@ -14,7 +14,6 @@ import (
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/engine/serve"
-	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/netns/uplink"
 	"codeberg.org/hoy/hoy/netns/uplink/stack"
 	"codeberg.org/hoy/hoy/storage"
@@ -24,19 +23,21 @@ func main() {
 	if storage.Reexec() {
 		return
 	}
-	networkRoles()
+	backgroundRoles()
 	cli.Main(os.Args)
 }
 
-// networkRoles runs the parts of a network that live in processes of their own.
-func networkRoles() {
+// backgroundRoles runs the parts of hoy that live in processes of their own and need wide libraries.
+func backgroundRoles() {
 	switch path.Base(os.Args[0]) {
-	case monitor.NetworkRole:
-		monitor.Main(serve.Serve)
+	case serve.Role:
+		os.Exit(serve.Main(os.Args))
+	case monitor.AdoptRole:
+		os.Exit(engine.AdoptMain(os.Args))
 	case uplink.Role:
 		os.Exit(stack.Main(os.Args))
-	case netns.HolderRole:
-		os.Exit(netns.HolderMain(os.Args))
+	case monitor.PackRole:
+		os.Exit(engine.PackMain(os.Args))
 	case monitor.HealRole:
 		os.Exit(engine.HealMain(os.Args, rootless.Rootless()))
 	}

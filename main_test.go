@@ -14,10 +14,12 @@ func TestMain(m *testing.M) {
 	if storage.Reexec() {
 		return
 	}
-	networkRoles()
+	backgroundRoles()
 	testscript.Main(m, map[string]func(){
-		"hoy": main,
-		"pty": harness.PTY,
+		"hoy":     main,
+		"hoy-oci": main,
+		"docker":  main,
+		"pty":     harness.PTY,
 	})
 }
 

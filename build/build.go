@@ -17,11 +17,14 @@ type Runner interface {
 	Run(ctx context.Context, r RunSpec) error
 }
 
+// DefaultNetwork is the network of a RUN for which none is named: the Runner's own way out.
+const DefaultNetwork = "default"
+
 // RunSpec is one RUN: the root is an overlay of Lower (top first) under Upper.
 type RunSpec struct {
 	Lower       []string
 	Upper, Work string
-	// Config has Cmd (all arguments), Env, User, WorkingDir, Network ("host" or "none"), Hostname and Mounts. There is no image.
+	// Config has Cmd (all arguments), Env, User, WorkingDir, Network (DefaultNetwork, "host" or "none"), Hostname and Mounts. There is no image.
 	Config oci.Config
 	// Overlays are mounted after Config.Mounts, in order.
 	Overlays       []Overlay

@@ -113,17 +113,17 @@ func runHistory(args []string, s *stage) string {
 	return strings.Join(append(words, args...), " ")
 }
 
-// network is what a RUN sees of the network. The default is the host's: builds have no network of their own yet.
+// network is what a RUN sees of the network.
 func (d *dispatcher) network(c *instructions.RunCommand) (string, error) {
 	mode := instructions.GetNetwork(c)
 	if mode == instructions.NetworkDefault {
 		mode = d.plan.options.Network
 	}
 	switch mode {
-	case "", "default", "host":
-		return "host", nil
-	case "none":
-		return "none", nil
+	case "", DefaultNetwork:
+		return DefaultNetwork, nil
+	case "host", "none":
+		return mode, nil
 	}
 	return "", fmt.Errorf("network mode %q not supported by hoy build: default, host or none is expected", mode)
 }

@@ -170,7 +170,10 @@ func (o *copyOp) run(ctx context.Context, x *executor, in *inputs, to *storage.S
 		return err
 	}
 	defer w.Close()
-	target := copier.Target{Writer: w, Dest: o.Dest, Root: !o.hasFrom, Mode: o.mode, NoDevices: x.options.Rootless}
+	to.Known = map[string][]byte{}
+	target := copier.Target{
+		Writer: w, Dest: o.Dest, Root: !o.hasFrom, Mode: o.mode, NoDevices: x.options.Rootless, Known: to.Known,
+	}
 	if o.Chown != "" {
 		uid, gid, err := w.Owner(o.Chown)
 		if err != nil {
@@ -218,6 +221,7 @@ func unpackInto(ctx context.Context, t copier.Target, s *copier.Selection) error
 	if err != nil {
 		return err
 	}
+	clear(t.Known) // an archive may replace any file
 	err = copier.Extract(ctx, t.Writer, t.Dest, f, copier.ExtractOptions{Owner: t.Owner, NoDevices: t.NoDevices})
 	return errors.Join(err, f.Close())
 }

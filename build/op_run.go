@@ -31,7 +31,7 @@ type runKey struct {
 	Env     []string
 	User    string     `json:",omitempty"`
 	Cwd     string     `json:",omitempty"`
-	Network string     // "host" or "none"
+	Network string     // DefaultNetwork, "host" or "none"
 	Script  *script    `json:",omitempty"`
 	Mounts  []runMount `json:",omitempty"`
 }

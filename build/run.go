@@ -49,7 +49,7 @@ func checkOptions(o *Options) ([]string, error) {
 		return nil, err
 	}
 	switch o.Network {
-	case "", "default", "host", "none":
+	case "", DefaultNetwork, "host", "none":
 	default:
 		return nil, fmt.Errorf("network mode %q not supported by hoy build: default, host or none is expected", o.Network)
 	}

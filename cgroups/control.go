@@ -56,11 +56,21 @@ func Freeze(g *group.Group, frozen bool) error {
 	if err != nil {
 		return err
 	}
-	if err := m.Freeze(state); err != nil {
+	// On version 1 a group in which processes are being started freezes by chance: the library tries for some 250 ms and thaws it again
+	// (kernel, freezer-subsystem.txt). Of thirty pauses of a container with a health check two failed so.
+	for range freezeTries {
+		if err = m.Freeze(state); err == nil || g.Unified || !frozen {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("freezer: %w", err)
 	}
 	return nil
 }
+
+// freezeTries is how often a version 1 group is asked to freeze.
+const freezeTries = 5
 
 // Stats are what a container uses.
 type Stats struct {

@@ -13,7 +13,7 @@ import (
 const root = "/sys/fs/cgroup"
 
 // controllers are those of version 1 that a container's groups are made for. With devices and freezer there is what version 2 has by itself.
-var controllers = []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"}
+var controllers = []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "pids", "rdma"}
 
 // Detect finds out how the user makes control groups on this machine.
 func Detect(o Options) *Host {

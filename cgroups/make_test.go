@@ -84,7 +84,7 @@ func TestMake(t *testing.T) {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
-	if g.OOMKilled() || g.Frozen() {
+	if g.OOMKills() > 0 || g.Frozen() {
 		t.Error("a group that is gone")
 	}
 }
@@ -156,7 +156,7 @@ func TestGather(t *testing.T) {
 
 func TestNoGroup(t *testing.T) {
 	var g *group.Group
-	if g.OOMKilled() || g.Frozen() || g.Remove() != nil {
+	if g.OOMKills() > 0 || g.Frozen() || g.Remove() != nil {
 		t.Error("no group is no group")
 	}
 	if _, err := Stat(g); !errors.Is(err, ErrNoGroup) {
@@ -167,5 +167,34 @@ func TestNoGroup(t *testing.T) {
 	}
 	if procs, dir, err := g.Enter(); len(procs) > 0 || dir != nil || err != nil {
 		t.Error(procs, dir, err)
+	}
+}
+
+func TestScopeName(t *testing.T) {
+	for path, want := range map[string]string{
+		"":                    "system.slice hoy-c1.scope",
+		"a.slice:p:n":         "a.slice p-n.scope",
+		":p:n":                "system.slice p-n.scope",
+		"a.slice::n":          "a.slice n.scope",
+		"/a/b":                "!",
+		"a.slice:p:":          "!",
+		"a:p:n":               "!",
+		"../../x.slice:p:n":   "!",
+		"machine.slice:a:b:c": "!",
+	} {
+		slice, unit, err := scopeName(BundleOptions{ID: "c1", Path: path}, false)
+		if got := slice + " " + unit; err == nil && got != want || (err != nil) != (want == "!") {
+			t.Errorf("%q: %s, %v", path, got, err)
+		}
+	}
+}
+
+func TestGroupPath(t *testing.T) {
+	for _, c := range []struct{ own, path, want string }{
+		{"/own", "", "/m/own/c1"}, {"/own", "/a/b", "/m/a/b"}, {"/own", "a/b", "/m/own/a/b"}, {"/", "../../a", "/m/a"}, {"/own", "/../../a", "/m/a"},
+	} {
+		if got := groupPath("/m", c.own, BundleOptions{ID: "c1", Path: c.path}); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }

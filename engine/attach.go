@@ -16,6 +16,9 @@ func (e *Engine) Attach(ctx context.Context, c *Container, o AttachOptions) (cod
 	if err := c.usable(); err != nil {
 		return 0, err
 	}
+	if c.Restarting() {
+		return 0, fmt.Errorf("You cannot attach to a restarting container, wait until it is running%w", hidden{ErrNotRunning})
+	}
 	if !c.Running() {
 		return 0, fmt.Errorf("You cannot attach to a stopped container, start it first%w", hidden{ErrNotRunning})
 	}
@@ -38,7 +41,12 @@ func (e *Engine) Attach(ctx context.Context, c *Container, o AttachOptions) (cod
 	defer a.client.Close()
 	stop := context.AfterFunc(ctx, func() { a.client.Close() })
 	defer stop()
-	return a.run()
+	e.happened(c, "attach")
+	code, err = a.run()
+	if errors.Is(err, ErrDetached) {
+		e.happened(c, "detach")
+	}
+	return code, err
 }
 
 // hidden is an error that is there to be tested for, and adds nothing to the text.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/oci/plan"
 )
 
 // screen is the caller's terminal as a test sees it.
@@ -221,7 +223,7 @@ func TestExec(t *testing.T) {
 		{"both", ExecOptions{Cmd: []string{"sh", "-c", "echo o; echo e >&2"}}, 0, "o\ne\n"},
 		{"descriptors", ExecOptions{Cmd: []string{"sh", "-c", "cd /proc/self/fd; echo *"}}, 0, "0 1 2 3\n"}, // 3 is the shell's own, for the directory,
 	} {
-		if test.name == "user" && !mapsGroup(7) {
+		if test.name == "user" && !plan.MapsGroup(7) {
 			continue
 		}
 		out, _ := os.Create(t.TempDir() + "/out")

@@ -45,7 +45,7 @@ func (e *Engine) Diff(c *Container) ([]carry.Change, error) {
 		changes, err = carry.Diff(upper, base, leavePlaces(base))
 		return err
 	})
-	return changes, err
+	return changes, e.orGone(c, err)
 }
 
 // withUpper opens the container's upper directory and the root of its image.
@@ -68,18 +68,18 @@ func (e *Engine) withUpper(c *Container, do func(upper, base int) error) error {
 }
 
 // readOnlyView shows merged directories, top first. None at all is an empty root.
-func (e *Engine) readOnlyView(dirs []string) (*View, error) {
-	if len(dirs) == 0 {
+func (e *Engine) readOnlyView(l lowers) (*View, error) {
+	if len(l.dirs) == 0 {
 		empty, err := os.MkdirTemp(e.o.Root, ".empty-")
 		if err != nil {
 			return nil, err
 		}
 		defer os.Remove(empty)
-		dirs = []string{empty}
+		l.dirs = []string{empty}
 	}
 	return startView(&child.Plan{
 		Clone:    unix.CLONE_NEWNS,
-		Rootfs:   child.Rootfs{Lower: dirs},
+		Rootfs:   child.Rootfs{Lower: l.dirs, Data: l.data},
 		Args:     []string{"/"},
 		IDs:      &child.IDs{},
 		Rootless: e.o.Rootless,
@@ -91,18 +91,22 @@ func (e *Engine) Export(ctx context.Context, c *Container, w io.Writer) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	dirs := []string{c.Config.Rootfs}
+	all := lowers{dirs: []string{c.Config.Rootfs}}
 	if c.Config.Rootfs == "" {
 		lower, err := e.layers(c)
 		if err != nil {
 			return err
 		}
-		dirs = append([]string{filepath.Clean(c.Upper())}, lower...)
+		all = lowers{append([]string{filepath.Clean(c.Upper())}, lower.dirs...), lower.data}
 	}
-	v, err := e.readOnlyView(dirs)
+	v, err := e.readOnlyView(all)
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	return carry.Pack(ctx, w, carry.Source{Dir: int(v.Root), Base: "."})
+	err = carry.Pack(ctx, w, carry.Source{Dir: int(v.Root), Base: ".", IDs: c.upperIDs()})
+	if err == nil {
+		e.happened(c, "export")
+	}
+	return err
 }

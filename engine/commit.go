@@ -42,6 +42,11 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o ImageOptions, pause
 		return nil, err
 	}
 	spec := storage.ImageSpec{Config: containerImage(base, c), Docker: base.Docker, Parent: base, Names: o.Names}
+	if h := c.Config.Healthcheck; h != nil {
+		spec.Docker.Healthcheck = &docker.HealthcheckConfig{
+			Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, StartInterval: h.StartInterval, Retries: h.Retries,
+		}
+	}
 	spec.Docker.OnBuild = nil // they were for builds from the base
 	if err := o.apply(&spec); err != nil {
 		return nil, err
@@ -51,14 +56,18 @@ func (e *Engine) Commit(ctx context.Context, c *Container, o ImageOptions, pause
 	}
 	layer, err := e.commitUpper(ctx, c, base)
 	if err != nil {
-		return nil, err
+		return nil, e.orGone(c, err)
 	}
 	h := v1.History{Created: spec.Config.Created, CreatedBy: strings.Join(c.Config.Cmd, " "), Author: o.Author, Comment: o.Message, EmptyLayer: layer == nil}
 	spec.Config.History = append(slices.Clone(base.Config.History), h)
 	if layer != nil {
 		spec.Layers = []*storage.Layer{layer}
 	}
-	return e.createImage(ctx, spec)
+	img, err := e.createImage(ctx, spec)
+	if err == nil {
+		e.happened(c, "commit", "comment", o.Message, "imageID", "sha256:"+img.ID, "imageRef", strings.Join(o.Names, ","))
+	}
+	return img, err
 }
 
 // resume lets a container go on that was paused for a moment.
@@ -121,7 +130,7 @@ func (e *Engine) commitUpper(ctx context.Context, c *Container, base *storage.Im
 			return err
 		}
 		defer unix.Close(to)
-		n, err = carry.Clone(ctx, upper, to, leavePlaces(root))
+		n, err = carry.Clone(ctx, upper, to, carry.CloneOptions{Leave: leavePlaces(root), IDs: c.upperIDs()})
 		return err
 	})
 	if err != nil || n == 0 {
@@ -168,5 +177,10 @@ func (e *Engine) Import(ctx context.Context, r io.Reader, platform string, o Ima
 		return nil, err
 	}
 	spec.Layers = []*storage.Layer{layer}
-	return e.createImage(ctx, spec)
+	made, err := e.createImage(ctx, spec)
+	if err == nil {
+		id := "sha256:" + made.ID
+		stored(e.o.Root, storage.Happening{Type: "image", Action: "import", ID: id, Attributes: map[string]string{"name": id}})
+	}
+	return made, err
 }

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"fmt"
 	"os"
 	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/health"
 	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
@@ -21,7 +23,9 @@ type Container struct {
 	broken   error        // its files cannot be read: it can be removed, and nothing else
 
 	lease *os.File // the container's lock, from Create to Start
-	lower []string // the image's layers, from Create to Start
+	lower lowers   // the image's layers, from Create to Start
+
+	shifted bool // what it has on disk has the ids of Config.IDMap
 
 	network *connection // while it is being started
 }
@@ -35,6 +39,14 @@ func (c *Container) Name() string { return c.Config.Name }
 // Running says whether the container's process lives, if paused.
 func (c *Container) Running() bool {
 	return c.State.Status == StatusRunning || c.State.Status == StatusPaused
+}
+
+// Restarting says whether the container waits to be started again.
+func (c *Container) Restarting() bool { return c.State.Status == StatusRestarting }
+
+// errRestarting is what cannot be done meanwhile, in Docker's words.
+func (c *Container) errRestarting() error {
+	return fmt.Errorf("container %s is restarting, wait until the container is running%w", c.ID(), hidden{ErrNotRunning})
 }
 
 // LogPath is the file that keeps what the container writes. It is missing as long as nothing was written.
@@ -53,7 +65,9 @@ const (
 	StatusPaused   Status = "paused"
 	StatusExited   Status = "exited"
 	StatusRemoving Status = "removing"
-	StatusDead     Status = "dead" // its removal was interrupted
+	// StatusRestarting: it has ended, and its restart policy starts it again in a moment.
+	StatusRestarting Status = "restarting"
+	StatusDead       Status = "dead" // its removal was interrupted
 )
 
 // State is what a container is doing. Status, Pid and what follows from them are asked of the kernel when the
@@ -66,4 +80,10 @@ type State struct {
 	OOMKilled  bool
 	StartedAt  time.Time // zero: never started
 	FinishedAt time.Time // zero: never finished
+	Restarts   int       // how often its restart policy has started it since a user did
+	Stopped    bool      // a user has ended its last run
+
+	LogLost int // lines that could not be logged
+
+	Health *health.Status // nil: it has no health check, or was never started
 }

@@ -34,7 +34,8 @@ func (e *Engine) CopyFrom(ctx context.Context, c *Container, o CopyOptions) (int
 		return 0, err
 	}
 	defer v.Close()
-	from := carry.Container{Root: v.Root, Name: o.Name}
+	e.happened(c, "archive-path", "path", o.Path)
+	from := carry.Container{Root: v.Root, Name: o.Name, IDs: v.IDs}
 	if o.Stream != nil {
 		return 0, from.Out(ctx, o.Path, o.FollowLink, o.Stream)
 	}
@@ -49,7 +50,7 @@ func (e *Engine) CopyTo(ctx context.Context, c *Container, o CopyOptions) (int64
 		return 0, err
 	}
 	defer v.Close()
-	to := carry.Container{Root: v.Root, Name: o.Name}
+	to := carry.Container{Root: v.Root, Name: o.Name, IDs: v.IDs}
 	var u carry.UnpackOptions
 	if o.Archive && c.Config.User != "" {
 		if u.Owner, err = ownerIn(v, c.Config.User); err != nil {
@@ -67,6 +68,9 @@ func (e *Engine) CopyTo(ctx context.Context, c *Container, o CopyOptions) (int64
 	}
 	if errors.Is(err, unix.EROFS) {
 		err = readOnlyError(c)
+	}
+	if err == nil {
+		e.happened(c, "extract-to-dir", "path", o.Path)
 	}
 	return n, err
 }

@@ -10,11 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"codeberg.org/hoy/hoy/engine/cdi"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
-	"codeberg.org/hoy/hoy/storage"
 )
 
 // Create makes a container from cfg (filled by flags, validated here): it gets the image, merges its config in, names
@@ -24,18 +22,9 @@ func (e *Engine) Create(ctx context.Context, cfg *oci.Config, o CreateOptions) (
 	if e.o.Outside {
 		return nil, ErrNeedsUserns
 	}
-	r := &record{Config: *cfg, Leased: o.Run}
-	r.Mounts = slices.Clone(cfg.Mounts)
-	if err := r.Validate(); err != nil {
-		return nil, err
-	}
-	if err := e.inheritMounts(r); err != nil {
-		return nil, err
-	}
-	if err := checkBinds(r.Mounts); err != nil {
-		return nil, err
-	}
-	if err := e.checkLimits(&r.Resources); err != nil {
+	r := &record{Config: *cfg, Leased: o.Run, userTyped: cfg.User != ""}
+	r.Mounts, r.Secrets = slices.Clone(cfg.Mounts), slices.Clone(cfg.Secrets)
+	if err := e.check(r); err != nil {
 		return nil, err
 	}
 	release, lower, err := e.mergeImage(ctx, r, o)
@@ -43,22 +32,105 @@ func (e *Engine) Create(ctx context.Context, cfg *oci.Config, o CreateOptions) (
 		return nil, err
 	}
 	defer release()
+	releaseMounts, err := e.findImageMounts(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	defer releaseMounts()
 	if len(r.Entrypoint)+len(r.Cmd) == 0 {
 		return nil, errors.New("no command specified")
 	}
+	lower, releaseIDs, err := e.mapIDs(ctx, r, lower, o)
+	if err != nil {
+		return nil, err
+	}
+	defer releaseIDs()
+	if r.SdNotify == "healthy" && r.Healthcheck == nil {
+		return nil, errors.New("--sdnotify healthy needs a health check: --health-cmd, or the image's HEALTHCHECK")
+	}
+	r.PrepareSystemd()
+	e.ownGroups(r)
 	monitor.Sweep(e.place(""))
-	b := &birth{e: e, r: r}
+	secrets, err := e.findSecrets(r)
+	if err != nil {
+		return nil, err
+	}
+	b := &birth{e: e, r: r, secrets: secrets}
 	c, err := b.create(ctx, lower)
 	if err != nil {
 		b.undo()
 		return nil, err
 	}
+	e.happened(c, "create")
 	if !o.Run {
 		c.lease = nil
 		monitor.RemoveRunDir(b.p)
 		b.lock.Close()
 	}
 	return c, nil
+}
+
+// check says what is wrong with a container before its image is looked for.
+func (e *Engine) check(r *record) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if err := e.inheritMounts(r); err != nil {
+		return err
+	}
+	if err := checkBinds(r.Mounts); err != nil {
+		return err
+	}
+	if sec, err := r.Security(); err == nil && sec.NeedsLabels() {
+		host, err := oci.ReadHost(e.o.Rootless)
+		if err == nil {
+			err = sec.CheckLabels(host)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(r.CDI) > 0 {
+		if err := cdi.Read(cdi.Dirs()).Find(r.CDI); err != nil {
+			return err
+		}
+	}
+	return e.checkLimits(&r.Resources)
+}
+
+// mapIDs gives the container the ids of its own that it asks for, and layers whose files belong to them where the kernel cannot show the image's
+// so. What release lets go, others may take before the container is written.
+func (e *Engine) mapIDs(ctx context.Context, r *record, image lowers, o CreateOptions) (lower lowers, release func(), err error) {
+	free, err := e.ownIDs(r, image.dirs)
+	if err != nil {
+		return image, nil, err
+	}
+	if r.IDMap == nil || e.mapped() {
+		return image, free, nil
+	}
+	if r.Shifted = true; r.Rootfs != "" {
+		return image, free, nil
+	}
+	held, err := e.holdShifted()
+	if err != nil {
+		free()
+		return image, nil, err
+	}
+	release = func() { held(); free() }
+	if lower, err = e.shift(ctx, image.dirs, r.IDMap, o.Progress); err != nil {
+		release()
+		return image, nil, err
+	}
+	return lower, release, nil
+}
+
+// ownGroups sees to it that control groups that a container may write are its own, and not its caller's. An ordinary user's container cannot
+// write what is not delegated to it.
+func (e *Engine) ownGroups(r *record) {
+	sec, err := r.Security()
+	if err == nil && sec.WritableCgroups && r.Resources.Cgroups == "" && !e.o.Rootless {
+		r.Resources.Cgroups = "enabled"
+	}
 }
 
 // birth is a container that is being made, and what is to be undone when that fails.
@@ -69,17 +141,21 @@ type birth struct {
 	lock    *os.File
 	named   string
 	volumes []string // anonymous ones, made for it
+	secrets [][]byte // what r's secrets say
 }
 
 // create writes the container's directory, under its lock. The config comes last: with it the container exists.
-func (b *birth) create(ctx context.Context, lower []string) (*Container, error) {
+func (b *birth) create(ctx context.Context, lower lowers) (*Container, error) {
 	b.r.ID, b.r.Created = newID(), time.Now().UTC()
 	b.p = b.e.place(b.r.ID)
 	var err error
 	if b.lock, err = b.p.Lock(); err != nil {
 		return nil, err
 	}
-	if err := makeDirs(b.p, lower); err != nil {
+	if err := makeDirs(b.p, lower.dirs); err != nil {
+		return nil, err
+	}
+	if err := writeSecrets(b.p, b.secrets, b.r.durability()); err != nil {
 		return nil, err
 	}
 	if err := b.makeVolumes(); err != nil {
@@ -148,80 +224,7 @@ func makeDirs(p monitor.Place, lower []string) error {
 	if err != nil || len(lower) == 0 {
 		return err
 	}
-	if err := os.Mkdir(p.File(monitor.WorkDir), 0o700); err != nil {
-		return err
-	}
-	upper := p.File(monitor.UpperDir)
-	if err := os.Mkdir(upper, 0o755); err != nil {
-		return err
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(lower[0], &st); err != nil {
-		return fmt.Errorf("stat %s: %w", lower[0], err)
-	}
-	return errors.Join(os.Chown(upper, int(st.Uid), int(st.Gid)), unix.Chmod(upper, st.Mode&0o7777))
-}
-
-// mergeImage finds the image, pulls it where it must, and merges its config into r. Until release is called no image and no volume is removed.
-func (e *Engine) mergeImage(ctx context.Context, r *record, o CreateOptions) (release func(), lower []string, err error) {
-	if r.Rootfs != "" {
-		release, err := e.Store.HoldImages()
-		return release, nil, err
-	}
-	img, release, err := e.image(ctx, r, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	r.MergeImage(&img.Config.Config)
-	r.ImageID = img.ID
-	if len(img.LayerIDs) > 0 {
-		r.TopLayer = img.LayerIDs[0]
-	}
-	return release, img.Layers, nil
-}
-
-// image gives the image, held, by the pull policy in o.
-func (e *Engine) image(ctx context.Context, r *record, o CreateOptions) (*storage.Image, func(), error) {
-	if o.Pull != "always" {
-		img, release, err := e.heldImage(ctx, r.Image)
-		if err == nil {
-			if err = img.CheckPlatform(r.Platform); err != nil {
-				release()
-			}
-		}
-		if !errors.Is(err, storage.ErrNoImage) || o.Pull == "never" {
-			return img, release, err
-		}
-		if o.Progress != nil && !o.Quiet {
-			fmt.Fprintf(o.Progress, "Unable to find image '%s' locally\n", withTag(r.Image))
-		}
-	}
-	options := storage.PullOptions{Platform: r.Platform, Quiet: o.Quiet, Progress: o.Progress}
-	if _, err := e.Store.Pull(ctx, r.Image, options); err != nil {
-		return nil, nil, err
-	}
-	return e.heldImage(ctx, r.Image)
-}
-
-func (e *Engine) heldImage(ctx context.Context, ref string) (*storage.Image, func(), error) {
-	release, err := e.Store.HoldImages()
-	if err != nil {
-		return nil, nil, err
-	}
-	img, err := e.Store.Image(ctx, ref)
-	if err != nil {
-		release()
-		return nil, nil, err
-	}
-	return img, release, nil
-}
-
-// withTag shows a reference as Docker does when it says that it pulls it.
-func withTag(ref string) string {
-	if full, err := storage.NormalName(ref); err == nil {
-		return storage.FamiliarName(full)
-	}
-	return ref
+	return makeUpper(p.File(monitor.UpperDir), p.File(monitor.WorkDir), lower[0])
 }
 
 // checkBinds refuses --mount of a source that does not exist. -v makes it, when the container is started.

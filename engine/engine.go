@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
+	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -41,11 +42,13 @@ type Options struct {
 	Outside  bool // rootless, and this process is not in the user namespace: it reads, signals and joins, but makes and removes nothing
 }
 
-// Engine gives the containers below one root directory. It holds no lock and no open file between calls.
+// Engine gives the containers below one root directory. Between calls it holds no lock and no open file, but an ordinary user's networks once Reach
+// has joined them.
 type Engine struct {
 	Store *storage.Store // images, layers and volumes
 
-	o Options
+	o   Options
+	hub *netns.Hub // nil: as root, and until Reach
 }
 
 // Open returns the Engine of the root and run directories in o. It makes no directory until something is written.
@@ -57,7 +60,8 @@ func Open(o Options) (*Engine, error) {
 	if o.Run, err = runDir(o); err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(storage.Options{Root: o.Root, Run: o.Run, Rootless: o.Rootless})
+	happened := func(h storage.Happening) { stored(o.Root, h) }
+	store, err := storage.Open(storage.Options{Root: o.Root, Run: o.Run, Rootless: o.Rootless, Happened: happened})
 	if err != nil {
 		return nil, err
 	}

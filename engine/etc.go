@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"codeberg.org/hoy/hoy/oci"
 )
 
 // writeEtc writes the files that a container's network and name make: hosts, hostname and resolv.conf. They are made anew at each start,
@@ -22,15 +24,34 @@ func (e *Engine) writeEtc(c *Container) (map[string]string, error) {
 	if c.Config.NoHosts {
 		delete(files, "hosts")
 	}
+	if slices.Contains(c.Config.Dns, oci.NoDNS) {
+		delete(files, "resolv.conf")
+	}
+	if err := addLocaltime(files, c.Config.Timezone); err != nil {
+		return nil, err
+	}
 	etc := make(map[string]string, len(files))
 	for name, data := range files {
 		path := c.place.RunFile(name)
 		if err := writeWorldReadable(path, data); err != nil {
 			return nil, err
 		}
+		if err := c.own(path); err != nil {
+			return nil, err
+		}
 		etc["/etc/"+name] = path
 	}
 	return etc, nil
+}
+
+// own gives a file to the container's root.
+func (c *Container) own(path string) error {
+	if c.Config.IDMap == nil {
+		return nil
+	}
+	uid, _ := c.Config.IDMap.UID(0)
+	gid, _ := c.Config.IDMap.GID(0)
+	return os.Chown(path, int(uid), int(gid))
 }
 
 // networkEtc gives hosts and resolv.conf.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"codeberg.org/hoy/hoy/engine/event"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
 	"codeberg.org/hoy/hoy/oci/runtime"
@@ -22,8 +24,11 @@ func (e *Engine) Exec(ctx context.Context, c *Container, o ExecOptions) (code in
 	if err := c.usable(); err != nil {
 		return 0, err
 	}
+	if c.Restarting() {
+		return 0, c.errRestarting()
+	}
 	if !c.Running() {
-		return 0, fmt.Errorf("container %s is not running%w", c.ID(), hidden{ErrNotRunning})
+		return 0, c.errNotRunning()
 	}
 	if c.State.Status == StatusPaused {
 		return 0, fmt.Errorf("container %s is paused, unpause the container before exec", c.Name())
@@ -35,15 +40,21 @@ func (e *Engine) Exec(ctx context.Context, c *Container, o ExecOptions) (code in
 	t := newTerminal(o.Streams, o.Tty)
 	plan, err := execPlan(c, o, t.size())
 	if err != nil {
-		return 0, err
+		return 0, c.orEnded(err)
 	}
 	x := &execution{o: o, terminal: t, keys: keys, detached: make(chan struct{})}
+	x.start.ExtraFiles = o.Kept
 	entered, err := e.enterGroup(c, &x.start)
 	if err != nil {
-		return 0, err
+		return 0, c.orEnded(err)
 	}
 	defer entered()
-	return x.run(ctx, plan)
+	id := newID()
+	event.Write(e.o.Root, execEvents(c, id, o.Cmd)...)
+	if code, err = x.run(ctx, plan); err == nil && !o.Detach {
+		e.happened(c, "exec_die", "execID", id, "exitCode", strconv.Itoa(code))
+	}
+	return code, c.orEnded(err)
 }
 
 func (o *ExecOptions) keys() ([]byte, error) {
@@ -59,25 +70,10 @@ func execPlan(c *Container, o ExecOptions, z monitor.Size) (*runtime.ExecPlan, e
 	if err != nil {
 		return nil, err
 	}
-	first := s.Plan
-	p := &runtime.ExecPlan{
-		Pid:             c.process.Pid,
-		StartTime:       c.process.StartTime,
-		Args:            o.Cmd,
-		Env:             execEnv(first.Env, o),
-		Cwd:             first.Cwd,
-		User:            first.User,
-		GroupAdd:        first.GroupAdd,
-		Terminal:        o.Tty && !o.Detach,
-		Rows:            z.Rows,
-		Cols:            z.Cols,
-		NoNewPrivileges: first.NoNewPrivileges,
-		Seccomp:         first.Seccomp,
-		SeccompFlags:    first.SeccompFlags,
-		Caps:            first.Caps,
-		Rlimits:         first.Rlimits,
-		Umask:           first.Umask,
-	}
+	p := monitor.ExecOf(s.Plan, *c.process)
+	p.Args, p.Env = o.Cmd, execEnv(s.Plan.Env, o)
+	p.Terminal, p.Rows, p.Cols = o.Tty && !o.Detach, z.Rows, z.Cols
+	p.KeepFDs = len(o.Kept)
 	if o.WorkingDir != "" {
 		p.Cwd = o.WorkingDir
 	}
@@ -111,7 +107,7 @@ func boundingSetOf(path string) uint64 {
 	if err != nil {
 		return 0
 	}
-	return boundingSet(status)
+	return oci.BoundingSet(status)
 }
 
 // execution is one exec while it runs.

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 )
@@ -87,6 +90,27 @@ func idsIn(dir string) ([]string, error) {
 	return ids, nil
 }
 
+type load struct {
+	c   *Container
+	err error
+}
+
+// loadAll loads containers, several at once: most of the time goes into decoding.
+func (e *Engine) loadAll(ids []string) []load {
+	loads := make([]load, len(ids))
+	var next atomic.Int64
+	var g sync.WaitGroup
+	for range min(runtime.NumCPU(), 1+len(ids)/16) {
+		g.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ids); i = int(next.Add(1)) - 1 {
+				loads[i].c, loads[i].err = e.load(ids[i])
+			}
+		})
+	}
+	g.Wait()
+	return loads
+}
+
 // List returns the containers, the newest first. With an error that joins what is wrong with those it could not read it still returns the others.
 func (e *Engine) List(o ListOptions) ([]*Container, error) {
 	// What runs has a directory of this boot: of the others only their number is looked at.
@@ -105,8 +129,9 @@ func (e *Engine) List(o ListOptions) ([]*Container, error) {
 	}
 	var list []*Container
 	var failed error
-	for _, id := range ids {
-		c, err := e.load(id)
+	loads := e.loadAll(ids)
+	for i, id := range ids {
+		c, err := loads[i].c, loads[i].err
 		switch {
 		case errors.Is(err, ErrNoContainer):
 			if p := e.place(id); !p.Kept() {
@@ -114,12 +139,15 @@ func (e *Engine) List(o ListOptions) ([]*Container, error) {
 			}
 		case err != nil:
 			failed = errors.Join(failed, fmt.Errorf("container %s: %w", id[:12], err))
-		case o.All || c.Running():
+		case o.All || c.Running() || c.Restarting():
 			list = append(list, c)
 		}
 	}
 	if o.All {
 		e.freeNames(list)
+	}
+	if pid := e.orphaned(); pid != 0 || e.networksOf(nil).Stale() { // of a command that was killed while it put a container on a network
+		monitor.HealNear(e.place(""), pid)
 	}
 	slices.SortStableFunc(list, func(a, b *Container) int { return b.Config.Created.Compare(a.Config.Created) })
 	return list, failed

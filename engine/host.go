@@ -1,129 +1,14 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"codeberg.org/hoy/hoy/oci"
 )
-
-// readHost reads what a container's specification depends on of the machine.
-func readHost(rootless bool) (oci.Host, error) {
-	var h oci.Host
-	var uname unix.Utsname
-	if err := unix.Uname(&uname); err != nil {
-		return h, fmt.Errorf("uname: %w", err)
-	}
-	h.Kernel = unix.ByteSliceToString(uname.Release[:])
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return h, err
-	}
-	h.Caps = boundingSet(status)
-	h.TTYGroup = !rootless || mapsGroup(5)
-	h.CPUs = throttledCPUs()
-	h.Cgroups = cgroupMounts(rootless)
-	return h, nil
-}
-
-// boundingSet finds the line CapBnd of proc_pid_status(5).
-func boundingSet(status []byte) uint64 {
-	_, rest, _ := bytes.Cut(status, []byte("\nCapBnd:\t"))
-	digits, _, _ := bytes.Cut(rest, []byte("\n"))
-	set, err := strconv.ParseUint(string(digits), 16, 64)
-	if err != nil {
-		return 0
-	}
-	return set
-}
-
-// mapsGroup says whether a group of the user namespace is mapped.
-func mapsGroup(gid uint64) bool {
-	data, err := os.ReadFile("/proc/self/gid_map")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(data)) {
-		var inside, outside, count uint64
-		if n, _ := fmt.Sscan(line, &inside, &outside, &count); n == 3 && inside <= gid && gid < inside+count {
-			return true
-		}
-	}
-	return false
-}
-
-// throttledCPUs counts the CPUs that have a thermal_throttle directory, which is to be masked.
-func throttledCPUs() int {
-	const cpus = "/sys/devices/system/cpu"
-	if _, err := os.Stat(cpus + "/cpu0/thermal_throttle"); err != nil {
-		return 0
-	}
-	n := 1
-	for ; ; n++ {
-		if _, err := os.Stat(cpus + "/cpu" + strconv.Itoa(n)); err != nil {
-			return n
-		}
-	}
-}
-
-// cgroupMounts are the hierarchies to mount in a container. Version 1 cannot be mounted in a user namespace.
-func cgroupMounts(rootless bool) []oci.CgroupMount {
-	const root = "/sys/fs/cgroup"
-	var st unix.Statfs_t
-	if err := unix.Statfs(root, &st); err != nil {
-		return nil
-	}
-	if st.Type == unix.CGROUP2_SUPER_MAGIC {
-		return []oci.CgroupMount{{Type: "cgroup2"}}
-	}
-	if rootless {
-		return nil
-	}
-	data, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return nil
-	}
-	return parseCgroups(data, root)
-}
-
-// parseCgroups finds the version 1 hierarchies below root in proc_pid_mounts(5).
-func parseCgroups(mounts []byte, root string) []oci.CgroupMount {
-	var list []oci.CgroupMount
-	lines := bufio.NewScanner(bytes.NewReader(mounts))
-	for lines.Scan() {
-		words := strings.Fields(lines.Text())
-		if len(words) < 4 || words[2] != "cgroup" || filepath.Dir(words[1]) != root {
-			continue
-		}
-		list = append(list, oci.CgroupMount{Dir: filepath.Base(words[1]), Type: "cgroup", Data: hierarchy(words[3])})
-	}
-	return list
-}
-
-// hierarchy picks from mount options those that name a version 1 hierarchy.
-func hierarchy(options string) string {
-	var data []string
-	for _, o := range strings.Split(options, ",") {
-		switch {
-		case strings.HasPrefix(o, "name="):
-			data = append(data, "none", o)
-		case strings.Contains(o, "=") || o == "rw" || o == "ro" || o == "xattr" || o == "clone_children" ||
-			o == "nosuid" || o == "nodev" || o == "noexec" || o == "relatime" || o == "cpuset_v2_mode":
-		default:
-			data = append(data, o)
-		}
-	}
-	return strings.Join(data, ",")
-}
 
 // devicesAt gives the device node at a path of the host, or those below a directory, for --device.
 func devicesAt(path string) ([]specs.LinuxDevice, error) {

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/nft"
+	"codeberg.org/hoy/hoy/oci"
 )
 
 // Info is what `info` shows. The problems of the host are the caller's to add.
@@ -15,7 +18,7 @@ func (e *Engine) Info() (*Info, error) {
 	i := &Info{
 		ID:                 "hoy",
 		Driver:             "overlay",
-		Plugins:            InfoPlugins{Volume: []string{"local"}, Network: []string{"bridge", "host", "ipvlan", "macvlan", "none"}, Log: []string{"json-file", "none"}},
+		Plugins:            InfoPlugins{Volume: []string{"local"}, Network: []string{"bridge", "host", "ipvlan", "macvlan", "none"}, Log: oci.LogDrivers},
 		IPv4Forwarding:     fileSays("/proc/sys/net/ipv4/ip_forward", "1"),
 		LoggingDriver:      "json-file",
 		CgroupDriver:       e.cgroupDriver(),
@@ -46,7 +49,24 @@ func (e *Engine) Info() (*Info, error) {
 	if unix.Sysinfo(&memory) == nil {
 		i.MemTotal = int64(memory.Totalram) * int64(memory.Unit)
 	}
+	i.Warnings = e.networkWarnings()
 	return i, e.count(i)
+}
+
+// networkWarnings says what on this host keeps root's networks from working: an ordinary user's do not need it.
+func (e *Engine) networkWarnings() []string {
+	if e.o.Rootless {
+		return nil
+	}
+	tables, err := nft.Dropping(nil)
+	if err != nil {
+		return nil // no nftables, and so no bridges
+	}
+	var out []string
+	for _, t := range tables {
+		out = append(out, "WARNING: the table "+t+" drops what the host forwards, to and from containers too, unless a rule of its own allows it (docs/networking.md)")
+	}
+	return out
 }
 
 // count counts containers and images. Those that cannot be read are the error; the others are counted.
@@ -62,7 +82,7 @@ func (e *Engine) count(i *Info) error {
 		if c.State.Status == StatusPaused {
 			i.ContainersPaused++
 		}
-		if c.Running() {
+		if c.Running() || c.Restarting() {
 			i.ContainersRunning++
 		} else {
 			i.ContainersStopped++

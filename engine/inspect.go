@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Inspect is what `inspect` shows of a container, with Docker's field names.
@@ -28,6 +30,7 @@ func (e *Engine) Inspect(c *Container) (*ContainerInspect, error) {
 		HostsPath:       c.etcPath("hosts"),
 		LogPath:         c.logPathIfAny(),
 		Name:            "/" + cfg.Name,
+		RestartCount:    c.State.Restarts,
 		Driver:          "overlay",
 		Platform:        "linux",
 		HostConfig:      inspectHostConfig(cfg),
@@ -66,7 +69,8 @@ func inspectState(c *Container) InspectState {
 	s := c.State
 	return InspectState{
 		Status:     string(s.Status),
-		Running:    c.Running(),
+		Running:    c.Running() || c.Restarting(),
+		Restarting: c.Restarting(),
 		Paused:     s.Status == StatusPaused,
 		Dead:       s.Status == StatusDead,
 		OOMKilled:  s.OOMKilled,
@@ -75,6 +79,7 @@ func inspectState(c *Container) InspectState {
 		Error:      s.Error,
 		StartedAt:  stamp(s.StartedAt),
 		FinishedAt: stamp(s.FinishedAt),
+		Health:     s.Health,
 	}
 }
 
@@ -106,6 +111,9 @@ func inspectConfig(c *Container) InspectConfig {
 		Labels:       cfg.Labels,
 		StopSignal:   cfg.StopSignal,
 		StopTimeout:  cfg.StopTimeout,
+	}
+	if h := cfg.Healthcheck; h != nil {
+		i.Healthcheck = &InspectHealthcheck{h.Test, h.Interval, h.Timeout, h.StartPeriod, h.StartInterval, h.Retries, h.OnFailure}
 	}
 	i.StdinOnce = i.AttachStdin
 	if i.Labels == nil {
@@ -141,7 +149,7 @@ func inspectHostConfig(cfg *oci.Config) InspectHostConfig {
 		PortBindings:    asked(cfg.Publish),
 		Links:           cfg.Links,
 		PublishAllPorts: cfg.PublishAll,
-		RestartPolicy:   RestartPolicy{Name: "no"},
+		RestartPolicy:   RestartPolicy{Name: cfg.Restart.String(), MaximumRetryCount: cfg.Restart.Max},
 		AutoRemove:      cfg.AutoRemove,
 		CapAdd:          cfg.CapAdd,
 		CapDrop:         cfg.CapDrop,
@@ -159,9 +167,10 @@ func inspectHostConfig(cfg *oci.Config) InspectHostConfig {
 		SecurityOpt:     cfg.SecurityOpt,
 		UTSMode:         cfg.UTSMode,
 		UsernsMode:      cfg.UsernsMode,
+		IDMappings:      idMappings(cfg.IDMap),
 		ShmSize:         cfg.ShmSize,
 		Sysctls:         cfg.Sysctls,
-		Runtime:         "hoy",
+		Runtime:         orElse(cfg.Runtime, "hoy"),
 		Devices:         []InspectDevice{},
 		Ulimits:         []InspectUlimit{},
 		Annotations:     cfg.Annotations,
@@ -195,7 +204,7 @@ func (h *InspectHostConfig) mounts(list []oci.Mount) {
 				h.Tmpfs = map[string]string{}
 			}
 			h.Tmpfs[m.Target] = strings.Join(m.Options, ",")
-		case m.Type == oci.MountBind && !m.Create:
+		case m.Type != oci.MountVolume && !m.Create:
 			h.Mounts = append(h.Mounts, HostMount{Type: string(m.Type), Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 		case !m.Anonymous:
 			bind := m.Source + ":" + m.Target
@@ -221,6 +230,15 @@ func mountMode(m oci.Mount) string {
 	if m.NoCopy {
 		words = append(words, "nocopy")
 	}
+	if m.Chown {
+		words = append(words, "U")
+	}
+	if m.Overlay {
+		words = append(words, "O")
+	}
+	if m.Type != oci.MountTmpfs {
+		words = append(words, m.Options...)
+	}
 	return strings.Join(words, ",")
 }
 
@@ -239,12 +257,25 @@ func (e *Engine) inspectMounts(cfg *oci.Config) []InspectMount {
 	return list
 }
 
+func idMappings(m *userns.Map) *IDMappings {
+	if m == nil {
+		return nil
+	}
+	words := func(ranges []userns.Range) (list []string) {
+		for _, r := range ranges {
+			list = append(list, fmt.Sprintf("%d:%d:%d", r.Inside, r.Outside, r.Count))
+		}
+		return list
+	}
+	return &IDMappings{words(m.UIDs), words(m.GIDs)}
+}
+
 func (e *Engine) graphDriver(c *Container) GraphDriver {
 	if c.Config.Rootfs != "" {
 		return GraphDriver{Name: "rootfs", Data: map[string]string{"RootDir": c.Config.Rootfs}}
 	}
 	data := map[string]string{"UpperDir": c.Upper(), "WorkDir": c.place.File(monitor.WorkDir)}
-	if lower, err := e.layers(c); err == nil {
+	if lower, err := e.Store.LayerChain(c.topLayer); err == nil {
 		data["LowerDir"] = strings.Join(lower, ":")
 	}
 	return GraphDriver{Name: "overlay", Data: data}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"codeberg.org/hoy/hoy/engine/event"
 	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
 	nets "codeberg.org/hoy/hoy/netns/record"
@@ -209,17 +210,14 @@ func (e *Engine) Connect(c *Container, w oci.Network, links []string) error {
 }
 
 func (e *Engine) connectNow(c *Container, w oci.Network, links []string) error {
-	if n := c.served(); n != nil && n.Endpoint != nil {
-		return fmt.Errorf("cannot connect container %s while it runs: its network is a user-mode stack of its own; start it with --network %s", c.Name(), w.Name)
+	if err := e.reachContainer(c); err != nil {
+		return err
 	}
 	ns, err := os.Open("/proc/" + strconv.Itoa(c.State.Pid) + "/ns/net")
 	if err != nil {
 		return err
 	}
 	defer ns.Close()
-	if e.o.Rootless {
-		return errRootlessNetwork
-	}
 	next := *c
 	next.Config.Links = links
 	aliases, err := e.links(&next)
@@ -227,10 +225,18 @@ func (e *Engine) connectNow(c *Container, w oci.Network, links []string) error {
 		return err
 	}
 	want := netns.Want{Network: w.Name, Aliases: w.Aliases, IPv4: w.IPv4, IPv6: w.IPv6, MAC: w.MAC}
-	_, err = e.networksOf(nil).Attach(netns.Attachment{
-		Container: c.ID(), Name: c.Name(), Hostname: hostname(c), NetNS: ns, Networks: []netns.Want{want}, Links: aliases,
-	})
-	return err
+	a := netns.Attachment{Container: c.ID(), Name: c.Name(), Hostname: hostname(c), NetNS: ns, Networks: []netns.Want{want}, Links: aliases}
+	if n := c.served(); n != nil && n.Endpoint != nil { // a link to a user-mode stack, of which the networks know nothing
+		a.Taken = n.Endpoint.Interface
+	}
+	got, err := e.networksOf(e.hub).Attach(a)
+	if err != nil {
+		return err
+	}
+	for _, j := range got.Joined {
+		event.Write(e.o.Root, networkEvent("connect", j.Network, c.ID()))
+	}
+	return nil
 }
 
 // Disconnect takes a container off a network, now and for later starts. Errors: netns.ErrNoNetwork, netns.ErrNotOn.
@@ -248,9 +254,13 @@ func (e *Engine) Disconnect(c *Container, network string) error {
 		if !slices.Contains(c.NetworkNames(), name) && !slices.Contains(c.NetworkNames(), network) {
 			return fmt.Errorf("container %s is not connected to network %s%w", c.Name(), name, hidden{netns.ErrNotOn})
 		}
-		if c.Running() {
-			return all.Disconnect(c.ID(), name)
+		if !c.Running() {
+			return nil
 		}
+		if err := all.Disconnect(c.ID(), name); err != nil {
+			return err
+		}
+		event.Write(e.o.Root, networkEvent("disconnect", x, c.ID()))
 		return nil
 	})
 	if err != nil {

@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"time"
+
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"codeberg.org/hoy/hoy/oci/health"
 )
 
 // ContainerInspect is one container as `docker inspect` shows it. Source: Docker Engine API 1.47, ContainerInspect.
@@ -46,6 +50,7 @@ type InspectState struct {
 	Error      string
 	StartedAt  string // "0001-01-01T00:00:00Z" when there is none
 	FinishedAt string
+	Health     *health.Status `json:",omitempty"`
 }
 
 // InspectConfig is the Config of ContainerInspect and ImageInspect.
@@ -68,8 +73,20 @@ type InspectConfig struct {
 	Entrypoint   []string
 	OnBuild      []string
 	Labels       map[string]string
-	StopSignal   string `json:",omitempty"`
-	StopTimeout  *int   `json:",omitempty"`
+	StopSignal   string              `json:",omitempty"`
+	StopTimeout  *int                `json:",omitempty"`
+	Healthcheck  *InspectHealthcheck `json:",omitempty"`
+}
+
+// InspectHealthcheck is Config.Healthcheck. Times are in nanoseconds.
+type InspectHealthcheck struct {
+	Test          []string      `json:",omitempty"`
+	Interval      time.Duration `json:",omitempty"`
+	Timeout       time.Duration `json:",omitempty"`
+	StartPeriod   time.Duration `json:",omitempty"`
+	StartInterval time.Duration `json:",omitempty"`
+	Retries       int           `json:",omitempty"`
+	OnFailure     string        `json:",omitempty"` // hoy's own
 }
 
 // InspectHostConfig is the HostConfig of ContainerInspect.
@@ -103,6 +120,7 @@ type InspectHostConfig struct {
 	SecurityOpt     []string
 	Tmpfs           map[string]string `json:",omitempty"`
 	UTSMode         string
+	IDMappings      *IDMappings `json:",omitempty"` // podman's, of a container with a user namespace of its own
 	UsernsMode      string
 	ShmSize         int64
 	Sysctls         map[string]string `json:",omitempty"`
@@ -237,4 +255,9 @@ type ImageRootFS struct {
 // ImageMetadata is what the local store knows besides.
 type ImageMetadata struct {
 	LastTagTime string
+}
+
+// IDMappings are the ids of a container's own user namespace, each CONTAINER:OUTSIDE:COUNT.
+type IDMappings struct {
+	UidMap, GidMap []string //nolint:revive // podman's names
 }

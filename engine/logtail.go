@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 
@@ -70,16 +68,6 @@ func (t *tail) close() {
 	t.wg.Wait()
 }
 
-// open waits until the file exists, as a log does from its first line on; os.ErrNotExist when the container ends without.
-func (t *tail) open(path string) (*os.File, error) {
-	for {
-		f, err := os.Open(path)
-		if !errors.Is(err, os.ErrNotExist) || !t.more() {
-			return f, err
-		}
-	}
-}
-
 // more waits until there may be more to read; false: there will be no more.
 func (t *tail) more() bool {
 	select {
@@ -94,22 +82,5 @@ func (t *tail) more() bool {
 		return false
 	case <-t.stopped:
 		return false
-	}
-}
-
-// follower reads a growing file to its very end.
-type follower struct {
-	f    *os.File
-	t    *tail
-	last bool
-}
-
-func (r *follower) Read(b []byte) (int, error) {
-	for {
-		n, err := r.f.Read(b)
-		if n > 0 || !errors.Is(err, io.EOF) || r.last {
-			return n, err
-		}
-		r.last = !r.t.more() // what was written before the end may have come after our read
 	}
 }

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"os"
+	"strconv"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
@@ -27,7 +28,7 @@ func (e *Engine) load(id string) (*Container, error) {
 }
 
 func newContainer(p monitor.Place, r *record) *Container {
-	return &Container{Config: r.Config, place: p, topLayer: r.TopLayer, leased: r.Leased}
+	return &Container{Config: r.Config, place: p, topLayer: r.TopLayer, leased: r.Leased, shifted: r.Shifted}
 }
 
 // look derives the container's status from its last recorded state, its process and its lock.
@@ -37,8 +38,8 @@ func newContainer(p monitor.Place, r *record) *Container {
 //	lives     free   runs, and its monitor was killed: it gets a new one
 //	dead      held   has ended, its monitor is about to record it
 //	dead      free   has ended, and nobody saw how
-//	none      held   is being made, started or removed
-//	none      free   is at rest
+//	none      held   is being made, started or removed, or waits to be started again (State.Again)
+//	none      free   is at rest, or waits to be started again, and its monitor was killed: it gets a new one
 func (e *Engine) look(c *Container, s monitor.State) (*Container, error) {
 	if s.Process != nil && s.Process.Alive() {
 		if !c.place.Kept() {
@@ -52,8 +53,15 @@ func (e *Engine) look(c *Container, s monitor.State) (*Container, error) {
 		c.setState(s, StatusRunning)
 		return c, nil
 	}
-	if s.Process != nil || !kept && c.forfeited(s) {
+	if s.Process != nil || !kept && !s.Again.Pending() && c.forfeited(s) {
 		return e.tidy(c, s)
+	}
+	if s.Again.Pending() {
+		if !kept {
+			e.resumeStart(c)
+		}
+		c.setState(s, StatusRestarting)
+		return c, nil
 	}
 	if s.StartedAt.IsZero() {
 		c.setState(s, StatusCreated)
@@ -76,10 +84,19 @@ func (c *Container) setState(s monitor.State, status Status) {
 		OOMKilled:  s.OOMKilled,
 		StartedAt:  s.StartedAt,
 		FinishedAt: s.FinishedAt,
+		Restarts:   s.Restarts,
+		Stopped:    s.Stopped,
+		Health:     s.Health,
+		LogLost:    s.LogLost,
 	}
 	c.process = nil
 	if status == StatusRunning {
 		c.process, c.State.Pid = s.Process, s.Process.Pid
+		if c.Config.Healthcheck.Command() != nil {
+			if found, ok := monitor.ReadHealth(c.place); ok {
+				c.State.Health = &found
+			}
+		}
 		if g, err := c.place.Group(); err == nil && g.Frozen() {
 			c.State.Status = StatusPaused
 		}
@@ -89,7 +106,7 @@ func (c *Container) setState(s monitor.State, status Status) {
 // tidy records that a container has ended unseen, or removes it where it was to be removed. It changes nothing when another process has
 // the container's lock by now: that one does.
 func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
-	c.setState(s.Lost(time.Now().UTC()), StatusExited)
+	c.setEnded(s.Lost(c.place, c.Config.Restart))
 	lock, err := c.place.Lock()
 	if err != nil {
 		return c, nil
@@ -102,7 +119,11 @@ func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 		c.setState(s, StatusRunning)
 		return c, nil
 	}
-	if c.Config.AutoRemove {
+	next := s
+	if s.Process != nil {
+		next = s.Lost(c.place, c.Config.Restart)
+	}
+	if c.Config.AutoRemove && !next.Again.Pending() {
 		if err := monitor.Erase(c.place, e.anonymousVolumes(c)); err != nil {
 			return nil, fmt.Errorf("tidy container %s: %w", c.ID()[:12], err)
 		}
@@ -111,16 +132,47 @@ func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 		return nil, &refError{c.ID(), ErrNoContainer}
 	}
 	if s.Process == nil {
-		c.setState(s, StatusExited)
+		c.setEnded(s)
 		return c, nil
 	}
-	if err := monitor.WriteState(c.place, s.Lost(c.State.FinishedAt), monitor.Durable); err != nil {
+	s = next
+	c.setEnded(s)
+	if err := monitor.WriteState(c.place, s, monitor.Durable); err != nil {
 		return c, nil // on a full or read-only disk it is still as we say
+	}
+	e.happened(c, "die", "exitCode", strconv.Itoa(s.ExitCode))
+	if s.Again.Pending() {
+		monitor.Resume(c.place, lock)
+		return c, nil
 	}
 	monitor.RemoveRunDir(c.place)
 	e.healAfter(c, lock)
 	return c, nil
 }
+
+// setEnded is setState for a container whose process is gone.
+func (c *Container) setEnded(s monitor.State) {
+	if s.Again.Pending() {
+		c.setState(s, StatusRestarting)
+	} else {
+		c.setState(s, StatusExited)
+	}
+}
+
+// resumeStart gives a container that waits to be started again, and whose monitor was killed, a new one. The `start` that such a monitor calls has none made.
+func (e *Engine) resumeStart(c *Container) {
+	if resuming(c) {
+		return
+	}
+	lock, err := c.place.Lock()
+	if err != nil {
+		return
+	}
+	monitor.Resume(c.place, lock)
+}
+
+// resuming says whether this process is the `start` that a monitor calls to start the container again.
+func resuming(c *Container) bool { return os.Getenv(monitor.ResumeEnv) == c.ID() }
 
 // healAfter gives back the lock of a container that has ended, and has it taken off the networks if nobody has done it: its monitor was
 // killed, or asked for it while we held the lock.
@@ -151,7 +203,7 @@ func (c *Container) usable() error {
 // leftover removes the directory of a container that was being made or removed when that was interrupted: it has no config, and
 // nobody holds its lock. Outside of the user namespace it is left for a command inside.
 func (e *Engine) leftover(p monitor.Place) {
-	if e.o.Outside {
+	if _, err := os.Lstat(p.Dir()); err == nil && e.o.Outside {
 		return
 	}
 	lock, err := p.Lock()

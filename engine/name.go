@@ -175,6 +175,9 @@ func (e *Engine) Rename(c *Container, name string) error {
 	}
 	// Two renames of one container wait for each other; its monitor, which writes no config, is not disturbed.
 	unlock, err := lockDir(c.place.Dir())
+	if errors.Is(err, os.ErrNotExist) {
+		return &refError{c.Name(), ErrNoContainer}
+	}
 	if err != nil {
 		return err
 	}
@@ -191,5 +194,7 @@ func (e *Engine) Rename(c *Container, name string) error {
 	if err := writeRecord(c.place, r); err != nil {
 		return errors.Join(err, monitor.ReleaseName(c.place, name))
 	}
-	return errors.Join(monitor.ReleaseName(c.place, old), monitor.SyncDir(c.place.Names(), r.durability()))
+	renamed := &Container{Config: r.Config}
+	e.happened(renamed, "rename", "oldName", "/"+old)
+	return errors.Join(monitor.ReleaseName(c.place, old), monitor.SyncDir(c.place.Names(), r.durability()), e.networksOf(nil).Rename(c.ID(), name))
 }

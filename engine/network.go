@@ -15,22 +15,21 @@ import (
 	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/netns/dns"
-	"codeberg.org/hoy/hoy/netns/hold"
 	"codeberg.org/hoy/hoy/netns/link"
 	"codeberg.org/hoy/hoy/netns/nft"
 	"codeberg.org/hoy/hoy/netns/publish"
 	nets "codeberg.org/hoy/hoy/netns/record"
-	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/oci"
 )
 
 // connection is a container's network from when it is made until a monitor takes it over.
 type connection struct {
-	net    *serve.Network // nil: there is nothing to serve
-	path   string         // of another container's namespace
-	etc    *netns.Etc     // nil: as without a network of its own
-	shared *Container     // whose hosts and resolv.conf are this one's too
-	on     bool           // it is on networks, of which leave takes it
+	net    *serve.Network  // nil: there is nothing to serve
+	path   string          // of another container's namespace
+	etc    *netns.Etc      // nil: as without a network of its own
+	shared *Container      // whose hosts and resolv.conf are this one's too
+	on     bool            // it is on networks, of which leave takes it
+	joined []*nets.Network // those
 }
 
 // nsPath is the namespace for the specification. The monitor, which holds the one in net, puts its own name for it in the plan.
@@ -50,9 +49,6 @@ func (e *Engine) connect(c *Container) (*connection, error) {
 	case oci.NetworkBridge:
 		return e.connectOwn(c)
 	case oci.NetworkContainer:
-		if e.o.Rootless { // each container is in a user namespace of its own, and may not enter another's
-			return nil, errRootlessNetwork
-		}
 		other, err := e.Find(value)
 		if err != nil {
 			return nil, err
@@ -82,7 +78,7 @@ func (e *Engine) connectOwn(c *Container) (n *connection, err error) {
 		return nil, err
 	}
 	defer reserved.Close()
-	ns, err := space.New()
+	ns, err := e.newNetwork(c)
 	if err != nil {
 		return nil, noNetwork(err)
 	}
@@ -101,7 +97,7 @@ func (e *Engine) connectOwn(c *Container) (n *connection, err error) {
 
 // prepare adds what the monitor needs to serve the network.
 func (n *connection) prepare(ns, device *os.File, reserved *publish.Ports, cfg *oci.Config) error {
-	inside, err := netns.Prepare(ns, len(n.net.Ports) > 0)
+	inside, err := netns.Prepare(ns, n.net.Ports)
 	if err != nil {
 		if device != nil {
 			device.Close()
@@ -111,6 +107,9 @@ func (n *connection) prepare(ns, device *os.File, reserved *publish.Ports, cfg *
 	defer inside.Names.Close()
 	n.net.Names, n.net.Mark = inside.Names.Ports(), inside.Mark
 	for _, s := range cfg.Dns {
+		if s == oci.NoDNS {
+			continue
+		}
 		a, err := netip.ParseAddr(s)
 		if err != nil {
 			return fmt.Errorf("name server %s: %w", s, err)
@@ -182,33 +181,31 @@ func unsupported(err error) bool {
 
 // wireAlone connects the container to a user-mode stack of its own.
 func wireAlone(c *Container, n *connection, ns *os.File) (*os.File, error) {
-	out, err := netns.NewWayOut(ns)
+	mac := ""
+	if len(c.Config.Networks) > 0 {
+		mac = c.Config.Networks[0].MAC
+	}
+	out, err := netns.NewWayOut(ns, mac)
 	if err != nil {
 		return nil, noNetwork(err)
 	}
 	end, to := out.Endpoint, out.Options
-	if len(c.Config.Networks) > 0 && c.Config.Networks[0].MAC != "" {
-		end.MAC = c.Config.Networks[0].MAC
-	}
 	n.net.Uplink, n.net.Endpoint = &to, &end
 	n.net.IPv4, n.net.IPv6, n.net.Gateway4, n.net.Gateway6 = end.IPv4, end.IPv6, to.Gateway4, to.Gateway6
 	n.etc = etcOf(c, []netip.Addr{end.IPv4, end.IPv6}, to.Gateway4)
 	return out.Device, nil
 }
 
-// errRootlessNetwork says what an ordinary user's containers cannot have.
-var errRootlessNetwork = errors.New("a user-defined network, an address, --link and another container's network need root: an ordinary user's containers have the default network, host and none")
-
 // attach puts the container on its networks.
 func (e *Engine) attach(c *Container, n *connection, ns *os.File) error {
-	if e.o.Rootless {
-		return fmt.Errorf("network %s: %w", strings.Join(c.NetworkNames(), ", "), errRootlessNetwork)
+	if err := e.join(); err != nil { // where nobody has called Reach
+		return err
 	}
 	links, err := e.links(c)
 	if err != nil {
 		return err
 	}
-	all := e.networksOf(nil)
+	all := e.networksOf(e.hub)
 	if err := all.Detach(c.ID()); err != nil { // from its last run, whose end nobody has tidied yet
 		return err
 	}
@@ -221,10 +218,16 @@ func (e *Engine) attach(c *Container, n *connection, ns *os.File) error {
 	n.on = true
 	var addrs []netip.Addr
 	for _, j := range got.Joined {
+		n.joined = append(n.joined, j.Network)
 		for _, a := range []netip.Addr{j.Endpoint.IPv4, j.Endpoint.IPv6} {
 			if a.IsValid() {
 				addrs = append(addrs, a)
 			}
+		}
+	}
+	if e.hub != nil {
+		if n.net.Hub, err = e.hub.Namespace(); err != nil {
+			return err
 		}
 	}
 	n.target(got.Joined)
@@ -306,7 +309,7 @@ func (e *Engine) leave(c *Container, n *connection) error {
 
 // networksOf gives the networks with the namespace of hub; as root hub is nil. For a user, nil stands for none, and the files alone.
 func (e *Engine) networksOf(hub *netns.Hub) *netns.Networks {
-	o := netns.Options{Root: e.o.Root, Instance: netns.InstanceOf(e.o.Root, defaultRoot), Alive: e.kept}
+	o := netns.Options{Root: e.o.Root, Instance: netns.InstanceOf(e.o.Root, defaultRoot), Alive: e.kept, Healing: func() bool { return monitor.Healing(e.o.Run) }}
 	switch {
 	case hub != nil:
 		o.Host, o.Gateway, o.Avoid = hub.NS, hub.Gateway, ownRoutes
@@ -339,19 +342,15 @@ func (e *Engine) kept(id string) bool {
 // networks calls f with the networks as they can be had now: as root in the host's namespace, for a user in that of the user's networks
 // when there is one and this process is in its user namespace, else with the files alone.
 func (e *Engine) networks(f func(*netns.Networks) error) error {
-	if !e.o.Rootless {
+	if !e.o.Rootless || e.hub != nil {
+		return f(e.networksOf(e.hub))
+	}
+	hub := netns.Current(e.o.Run)
+	if hub == nil {
 		return f(e.networksOf(nil))
 	}
-	state, there := hold.In(e.o.Run).Current()
-	if !there || !state.SameUser() {
-		return f(e.networksOf(nil))
-	}
-	ns, err := state.Namespace()
-	if err != nil {
-		return f(e.networksOf(nil))
-	}
-	defer ns.Close()
-	return f(e.networksOf(&netns.Hub{State: state, NS: ns}))
+	defer hub.Close()
+	return f(e.networksOf(hub))
 }
 
 // noNetwork says what can be done about a host that gives containers no network.
@@ -366,7 +365,11 @@ func (e *networkError) Unwrap() error { return e.err }
 
 // Hint says what works without.
 func (e *networkError) Hint() string {
-	return "--network host uses the host's network, --network none does without"
+	missing := ""
+	if errors.Is(e.err, unix.EPERM) {
+		missing = "it needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; "
+	}
+	return missing + "--network host uses the host's network, --network none does without"
 }
 
 // HealMain is the role "hoy-heal": it takes ended containers off their networks. It gives the exit status.
@@ -375,7 +378,14 @@ func HealMain(args []string, rootless bool) int {
 		return 2
 	}
 	e := &Engine{o: Options{Root: args[1], Run: args[2], Rootless: rootless}}
-	if err := e.networks((*netns.Networks).Heal); err != nil {
+	if now, err := monitor.AwaitHeal(e.o.Run); err == nil && !now {
+		return 0
+	}
+	err := e.networks((*netns.Networks).Heal)
+	if e.orphaned() != 0 {
+		err = errors.Join(err, e.join()) // it has its holder for as long as it needs one
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "hoy: leave networks: %v\n", err)
 		return 1
 	}

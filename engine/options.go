@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"codeberg.org/hoy/hoy/storage"
 )
 
 // Streams are the caller's own descriptors. A nil one is /dev/null.
@@ -13,9 +15,8 @@ type Streams struct {
 
 // CreateOptions say how Create gets an image.
 type CreateOptions struct {
-	Pull     string    // "missing" (or ""), "always", "never"
-	Progress io.Writer // where a pull shows its progress; nil: nowhere
-	Quiet    bool
+	Pull string // "missing" (or ""), "always", "never", "newer": always, but what is here will do when there is no way to the registry
+	storage.PullOptions
 	// Run says that the caller starts the container at once. Until Start has taken it over, the container is the caller's alone: with
 	// AutoRemove it does not outlive a killed caller. A caller that does not come to Start calls Remove.
 	Run bool
@@ -31,6 +32,10 @@ type StartOptions struct {
 	Foreground bool
 	DetachKeys string // "": Docker's ctrl-p,ctrl-q; "-": none
 	SigProxy   bool   // signals that this process gets are passed on to the container
+	// Kept are files of this process that become the container's descriptors from 3 on.
+	Kept []*os.File
+	// Listen, when it is not empty, says in sd_listen_fds(3)'s variables, without LISTEN_PID, that the first of Kept are sockets to be served.
+	Listen []string
 }
 
 // ExecOptions describe one `exec`.
@@ -44,18 +49,21 @@ type ExecOptions struct {
 	Interactive bool // stdin is passed on
 	Detach      bool // do not wait
 	Privileged  bool
-	DetachKeys  string // as in StartOptions
+	DetachKeys  string     // as in StartOptions
+	Kept        []*os.File // as in StartOptions
 }
 
 // StopOptions say how a container is stopped.
 type StopOptions struct {
 	Signal  string // name or number; "": the container's own, else SIGTERM
 	Timeout *int   // seconds until SIGKILL; nil: the container's own, else 10; negative: never
+	restart bool   // it is to be started again
 }
 
 // RemoveOptions say what is removed with a container.
 type RemoveOptions struct {
 	Force   bool // a running container is killed first
+	Timeout *int // with Force: seconds that it has to stop by itself, as in StopOptions; nil: none
 	Volumes bool // anonymous volumes too
 }
 

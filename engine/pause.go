@@ -16,6 +16,8 @@ func (e *Engine) Pause(c *Container) error {
 		return c.usable()
 	case c.State.Status == StatusPaused:
 		return fmt.Errorf("container %s is already paused", c.Name())
+	case c.Restarting():
+		return c.errRestarting()
 	case !c.Running():
 		return fmt.Errorf("container %s is not running%w", c.Name(), hidden{ErrNotRunning})
 	}
@@ -29,6 +31,7 @@ func (e *Engine) Pause(c *Container) error {
 	if err != nil {
 		return fmt.Errorf("cannot pause container %s: %w", c.Name(), err)
 	}
+	e.happened(c, "pause")
 	return nil
 }
 
@@ -55,6 +58,7 @@ func (e *Engine) Unpause(c *Container) error {
 	if err != nil {
 		return fmt.Errorf("cannot unpause container %s: %w", c.Name(), err)
 	}
+	e.happened(c, "unpause")
 	return nil
 }
 
@@ -78,6 +82,9 @@ func (c *Container) tree() ([]int, error) {
 func (e *Engine) Top(c *Container, args []string) (titles []string, rows [][]string, err error) {
 	if err := c.usable(); err != nil {
 		return nil, nil, err
+	}
+	if c.Restarting() {
+		return nil, nil, c.errRestarting()
 	}
 	if !c.Running() {
 		return nil, nil, fmt.Errorf("container %s is not running%w", c.ID(), hidden{ErrNotRunning})

@@ -37,6 +37,7 @@ func (e *Engine) PruneImages(ctx context.Context, all bool, keep func(*storage.I
 			failed = errors.Join(failed, err)
 		}
 	}
+	failed = errors.Join(failed, e.SweepShifted(true))
 	after, err := e.Store.LayerSizes()
 	for id, size := range before {
 		if _, left := after[id]; !left {

@@ -17,6 +17,11 @@ type record struct {
 	TopLayer string `json:"topLayer,omitempty"`
 	// Leased: made by `run`. Until it was started it lives only as long as its maker holds the lock, when it is to be removed in the end anyway.
 	Leased bool `json:"leased,omitempty"`
+	// Shifted: what the container sees of its image, and what it writes, have the ids of its user namespace on disk (Config.IDMap), because the
+	// kernel cannot show others.
+	Shifted bool `json:"shifted,omitempty"`
+
+	userTyped bool // -u was given; the image's user is in Config.User by then
 }
 
 // idPattern is a container's id, and so the name of its directory.

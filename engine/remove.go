@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
@@ -20,15 +19,18 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 	if e.o.Outside {
 		return ErrNeedsUserns
 	}
-	if c.Running() {
+	if c.Running() || c.Restarting() {
 		if !o.Force {
-			return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove%w", "/"+c.Name(), hidden{ErrRunning})
+			return fmt.Errorf("cannot remove container %q: container is %s: stop the container before removing or force remove%w", "/"+c.Name(), c.State.Status, hidden{ErrRunning})
 		}
-		if err := e.end(ctx, c, syscall.SIGKILL, killTimeout); err != nil {
+		if err := e.endFor(ctx, c, o); err != nil {
 			return fmt.Errorf("cannot remove container %q: %w", "/"+c.Name(), err)
 		}
 	}
-	lock, err := e.removeLock(c)
+	lock, err := e.removeLock(ctx, c, o)
+	if errors.Is(err, ErrNoContainer) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("cannot remove container %q: %w", "/"+c.Name(), err)
 	}
@@ -49,37 +51,38 @@ func (e *Engine) Remove(ctx context.Context, c *Container, o RemoveOptions) erro
 	return errors.Join(monitor.SyncDir(c.place.Names(), d), monitor.SyncDir(c.place.Containers(), d))
 }
 
-// removeLock takes the lock of a container that is to be removed.
-func (e *Engine) removeLock(c *Container) (lock interface{ Close() error }, err error) {
+// endFor ends a container that is to be removed.
+func (e *Engine) endFor(ctx context.Context, c *Container, o RemoveOptions) error {
+	if o.Timeout != nil {
+		return e.Stop(ctx, c, StopOptions{Timeout: o.Timeout})
+	}
+	return e.end(ctx, c, ending{signal: syscall.SIGKILL, timeout: killTimeout})
+}
+
+// removeLock takes the lock of a container that is to be removed. One that is just being started is waited for, and then ended with Force.
+func (e *Engine) removeLock(ctx context.Context, c *Container, o RemoveOptions) (lock io.Closer, err error) {
 	if c.lease != nil {
 		lock, c.lease = c.lease, nil
 		return lock, nil
 	}
-	l, err := c.place.Lock()
-	if !errors.Is(err, monitor.ErrLocked) {
-		return l, err
-	}
-	now, err := e.load(c.ID())
-	if errors.Is(err, ErrNoContainer) {
-		return c.place.Lock() // whoever has removed it is about to release it
-	}
-	if err == nil && now.Running() {
-		return nil, ErrRunning
-	}
-	return released(c.place)
-}
-
-// releaseTimeout is how long a monitor may take from the record of its container's end to its own.
-const releaseTimeout = 5 * time.Second
-
-// released takes the lock of a container at rest when its monitor, which has recorded the end, gives it up: monitor.ErrLocked when it does not.
-func released(p monitor.Place) (*os.File, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := p.WaitReleased(ctx); err != nil {
-		return nil, monitor.ErrLocked
+	for {
+		l, now, err := e.restLock(ctx, c)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			return nil, monitor.ErrLocked
+		case err != nil:
+			return nil, err
+		case now == nil:
+			return l, nil
+		case !o.Force:
+			return nil, ErrRunning
+		}
+		if err := e.endFor(ctx, now, o); err != nil {
+			return nil, err
+		}
 	}
-	return p.Lock()
 }
 
 func (e *Engine) removeVolumes(c *Container) error {
@@ -104,7 +107,7 @@ func (e *Engine) Prune(ctx context.Context, keep func(*Container) bool) (Pruned,
 	}
 	list, failed := e.List(ListOptions{All: true})
 	for _, c := range list {
-		if c.Running() || keep != nil && keep(c) {
+		if c.Running() || c.Restarting() || keep != nil && keep(c) {
 			continue
 		}
 		size := treeSize(c.place.Dir())

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
-	"codeberg.org/hoy/hoy/engine/serve"
 )
 
 // Start starts a created or exited container; one that runs already is no error. Detached, it returns once the process runs; attached
@@ -25,6 +24,9 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 		return 0, ErrNeedsUserns
 	}
 	if c.lease == nil {
+		if err := e.Reach(&c.Config); err != nil {
+			return 0, err
+		}
 		running, err := e.takeLease(ctx, c)
 		if err != nil {
 			return 0, err
@@ -32,6 +34,9 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 		if running {
 			return e.startRunning(ctx, c, o)
 		}
+	}
+	if len(o.Attach) > 0 {
+		e.happened(c, "attach")
 	}
 	settings, err := e.settings(c, o)
 	if err == nil {
@@ -43,7 +48,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 	lock := c.lease
 	c.lease, c.network = nil, nil
 	if o.Foreground && o.SigProxy && !settings.Plan.Terminal {
-		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true, Serve: serve.Serve}
+		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true, Kept: o.Kept}
 		return monitor.Foreground(ctx, settings, lock, f)
 	}
 	return e.background(ctx, c, startOf{settings, lock, o})
@@ -72,10 +77,10 @@ func (e *Engine) takeLease(ctx context.Context, c *Container) (running bool, err
 		c.setState(s, StatusRunning)
 		return true, monitor.Adopt(c.place, lock)
 	}
-	if err != nil {
+	if nothing := resuming(c) && !s.Again.Pending(); err != nil || nothing { // another has started it, or a user wants it no more
 		monitor.RemoveRunDir(c.place)
 		lock.Close()
-		return false, err
+		return nothing, err
 	}
 	c.lease = lock
 	return false, nil
@@ -101,7 +106,7 @@ func (e *Engine) abandon(c *Container, reason error) error {
 	if c.Config.AutoRemove {
 		err = monitor.Erase(c.place, e.anonymousVolumes(c))
 	} else if s, readErr := monitor.ReadState(c.place); readErr == nil {
-		s.ExitCode, s.Error = ExitCode(reason), reason.Error()
+		s.ExitCode, s.Error, s.Again = ExitCode(reason), reason.Error(), nil // as in Docker: a policy gives up on what cannot be started
 		err = monitor.WriteState(c.place, s, monitor.Fleeting)
 	}
 	monitor.RemoveRunDir(c.place)
@@ -147,7 +152,11 @@ func (e *Engine) background(ctx context.Context, c *Container, s startOf) (int, 
 	if s.o.SigProxy {
 		a.signal = func(sig syscall.Signal) { e.signal(c, sig) }
 	}
-	return a.run()
+	code, err := a.run()
+	if errors.Is(err, ErrDetached) {
+		e.happened(c, "detach")
+	}
+	return code, err
 }
 
 // waitStarted waits until the container runs. A signal or the end of ctx before that undoes the start: the monitor sees that its client

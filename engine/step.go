@@ -26,6 +26,7 @@ type Step struct {
 	Upper, Work    string
 	Overlays       []StepOverlay // mounted after Config.Mounts, in order
 	Stdout, Stderr io.Writer
+	Network        *StepNetwork // of a Config whose network is the default one
 }
 
 // StepOverlay is a mount of merged directories: Lower (top first, at least two, or one under Upper).
@@ -83,7 +84,7 @@ func (e *Engine) RunStep(ctx context.Context, s *Step) (code int, err error) {
 
 // stepPlan compiles a step, and gives the group that filters its devices. dir holds the files and directories that it needs besides.
 func (e *Engine) stepPlan(s *Step, dir string) (plan *child.Plan, guard string, err error) {
-	host, err := readHost(e.o.Rootless)
+	host, err := oci.ReadHost(e.o.Rootless)
 	if err != nil {
 		return nil, "", err
 	}
@@ -97,13 +98,15 @@ func (e *Engine) stepPlan(s *Step, dir string) (plan *child.Plan, guard string, 
 		VolumePath:   e.Store.VolumePath,
 		SeccompCache: filepath.Join(e.o.Root, "cache", "seccomp"),
 		Device:       devicesAt,
+		NetNSPath:    s.Network.path(),
+		NetNSOwn:     s.Network != nil,
 	}
 	if s.Config.Privileged {
 		if o.HostDevices, err = hostDevices(); err != nil {
 			return nil, "", err
 		}
 	}
-	if o.Etc, err = stepEtc(s.Config, dir); err != nil {
+	if o.Etc, err = stepEtc(s, dir); err != nil {
 		return nil, "", err
 	}
 	spec, err := oci.Spec(s.Config, o)
@@ -127,14 +130,13 @@ func (e *Engine) stepPlan(s *Step, dir string) (plan *child.Plan, guard string, 
 }
 
 // stepEtc writes the files that the network and the name of a step make. It has no file hostname: that would stay in the image.
-func stepEtc(cfg *oci.Config, dir string) (map[string]string, error) {
-	c := &Container{Config: *cfg}
+func stepEtc(s *Step, dir string) (map[string]string, error) {
+	hosts, conf, err := networkEtc(&Container{Config: *s.Config, network: s.Network.connection()})
+	if err != nil {
+		return nil, err
+	}
 	etc := map[string]string{}
-	for name, text := range map[string]func(*Container) ([]byte, error){"hosts": hostsFile, "resolv.conf": resolvFile} {
-		data, err := text(c)
-		if err != nil {
-			return nil, err
-		}
+	for name, data := range map[string][]byte{"hosts": hosts, "resolv.conf": conf} {
 		etc["/etc/"+name] = filepath.Join(dir, name)
 		if err := writeWorldReadable(etc["/etc/"+name], data); err != nil {
 			return nil, err

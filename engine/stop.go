@@ -17,12 +17,13 @@ const (
 	killTimeout = 10 * time.Second
 )
 
-// Stop sends the stop signal, waits, and sends SIGKILL after the timeout. A container that does not run is no error.
+// Stop sends the stop signal, waits, and sends SIGKILL after the timeout; the container's restart policy does not start it again. A container
+// that does not run is no error.
 func (e *Engine) Stop(ctx context.Context, c *Container, o StopOptions) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
-	if !c.Running() {
+	if !c.Running() && !c.Restarting() {
 		return nil
 	}
 	name := o.Signal
@@ -33,13 +34,44 @@ func (e *Engine) Stop(ctx context.Context, c *Container, o StopOptions) error {
 	if err != nil {
 		return err
 	}
-	err = e.end(ctx, c, sig, stopTimeout(c, o))
+	end := ending{sig, stopTimeout(c, o), o.restart}
+	err = e.end(ctx, c, end)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = e.end(ctx, c, syscall.SIGKILL, killTimeout)
+		end.signal, end.timeout = syscall.SIGKILL, killTimeout
+		err = e.end(ctx, c, end)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot stop container: %s: %w", c.Name(), err)
 	}
+	e.happened(c, "stop")
+	return nil
+}
+
+// Restart stops a container and starts it again, detached, running or not.
+func (e *Engine) Restart(ctx context.Context, c *Container, o StopOptions, s Streams) error {
+	if err := e.Reach(&c.Config); err != nil {
+		return err
+	}
+	// One with --rm would be gone: its monitor starts it again itself.
+	o.restart = c.Config.AutoRemove && c.Running()
+	if err := e.Stop(ctx, c, o); err != nil {
+		return err
+	}
+	if o.restart {
+		_, err := e.WaitFor(ctx, c, []string{"running"})
+		if err == nil {
+			e.happened(c, "restart")
+		}
+		return err
+	}
+	c, err := e.Find(c.ID())
+	if err != nil {
+		return err
+	}
+	if _, err := e.Start(ctx, c, StartOptions{Streams: s}); err != nil {
+		return err
+	}
+	e.happened(c, "restart")
 	return nil
 }
 
@@ -54,7 +86,8 @@ func stopTimeout(c *Container, o StopOptions) time.Duration {
 	return defaultStopTimeout
 }
 
-// Kill sends a signal by name or number ("": SIGKILL); ErrNotRunning. After SIGKILL it returns when the container has ended.
+// Kill sends a signal by name or number ("": SIGKILL); ErrNotRunning. After SIGKILL it returns when the container has ended. As in Docker the
+// restart policy takes the end of a container for wanted after any signal, but one that has a stop signal of its own after that and SIGKILL alone.
 func (e *Engine) Kill(c *Container, signal string) error {
 	if err := c.usable(); err != nil {
 		return err
@@ -63,13 +96,20 @@ func (e *Engine) Kill(c *Container, signal string) error {
 	if err != nil {
 		return err
 	}
-	if !c.Running() {
-		return fmt.Errorf("cannot kill container: %s: container %s is not running%w", c.Name(), c.ID(), hidden{ErrNotRunning})
+	own, err := parseSignal(c.Config.StopSignal, sig)
+	if err != nil {
+		return err
 	}
-	if sig == syscall.SIGKILL {
-		err = e.end(context.Background(), c, sig, killTimeout)
-	} else {
-		err = c.deliver(sig)
+	switch {
+	case !c.Running() && !c.Restarting():
+		return fmt.Errorf("cannot kill container: %s: container %s is not running%w", c.Name(), c.ID(), hidden{ErrNotRunning})
+	case sig == syscall.SIGKILL || c.Restarting():
+		err = e.end(context.Background(), c, ending{signal: sig, timeout: killTimeout})
+	default:
+		if err = monitor.MarkStopped(c.place, sig == own); err == nil {
+			err = c.deliver(sig)
+			e.signalled(c, sig)
+		}
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot kill container: %s: %w", c.Name(), err)
@@ -77,82 +117,76 @@ func (e *Engine) Kill(c *Container, signal string) error {
 	return nil
 }
 
-// end sends a signal and waits until the container has ended and its monitor has recorded that; context.DeadlineExceeded.
-func (e *Engine) end(ctx context.Context, c *Container, sig syscall.Signal, timeout time.Duration) error {
-	if timeout >= 0 {
+// ending says how a container is ended.
+type ending struct {
+	signal  syscall.Signal
+	timeout time.Duration // how long that may take; negative: as long as it likes
+	restart bool          // its monitor starts it again, and does not remove it
+}
+
+func (o *ending) mark(p monitor.Place) error {
+	if o.restart {
+		return monitor.MarkRestart(p)
+	}
+	return monitor.MarkStopped(p, true)
+}
+
+// end sends a signal and waits until the container has ended, for good, and its monitor has recorded that; context.DeadlineExceeded.
+func (e *Engine) end(ctx context.Context, c *Container, o ending) error {
+	if o.timeout >= 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
+	}
+	for {
+		if err := e.endRun(ctx, c, o); err != nil || o.restart {
+			return err
+		}
+		now, err := e.load(c.ID())
+		if errors.Is(err, ErrNoContainer) || err == nil && !now.Running() && !now.Restarting() {
+			return nil
+		}
+		if err == nil { // it was just being started again, by a process that the mark has not reached
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// endRun ends what the container does now. The mark comes before everything else: whatever the container does until the signal is sent, its monitor
+// does not start it again.
+func (e *Engine) endRun(ctx context.Context, c *Container, o ending) error {
+	if err := o.mark(c.place); err != nil && !errors.Is(err, os.ErrNotExist) { // its run directory is gone: so is what ran
+		return err
 	}
 	w, err := e.watch(c) // before the signal, so that the end is not missed
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	if err := c.deliver(sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+	now, err := e.load(c.ID())
+	switch {
+	case errors.Is(err, ErrNoContainer):
+		return nil
+	case err != nil:
 		return err
+	case now.Restarting():
+		err = w.cancel(ctx)
+	case now.Running():
+		e.signalled(now, o.signal)
+		if err := now.deliver(o.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+		w.c = now
+		_, err = w.wait(ctx)
 	}
-	_, err = w.wait(ctx)
+	var failed *monitor.Failure
+	if errors.As(err, &failed) { // a start that the mark has ended
+		return nil
+	}
 	return err
-}
-
-// watch is a connection that learns of a container's end.
-type watch struct {
-	e      *Engine
-	c      *Container
-	client *monitor.Client // nil: there is no monitor that could say it
-}
-
-func (e *Engine) watch(c *Container) (*watch, error) {
-	client, err := monitor.Dial(c.place, 0, monitor.Size{})
-	if err != nil && !errors.Is(err, monitor.ErrGone) {
-		return nil, err
-	}
-	return &watch{e, c, client}, nil
-}
-
-func (w *watch) close() {
-	if w.client != nil {
-		w.client.Close()
-	}
-}
-
-// wait waits for the container's end and gives its exit code. A monitor that is killed meanwhile does not keep it from learning that.
-func (w *watch) wait(ctx context.Context) (int, error) {
-	if w.client != nil {
-		stop := context.AfterFunc(ctx, func() { w.client.SetDeadline(time.Unix(1, 0)) })
-		code, err := w.client.WaitExit()
-		stop()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, ctx.Err()
-		}
-		if !errors.Is(err, monitor.ErrGone) {
-			return code, err
-		}
-	}
-	return w.unwatched(ctx)
-}
-
-// unwatched waits for the process itself, and for whoever then holds the container's lock to record its end.
-func (w *watch) unwatched(ctx context.Context) (int, error) {
-	if pidfd, err := w.c.process.Open(); err == nil {
-		err = monitor.WaitProcess(ctx, pidfd)
-		pidfd.Close()
-		if err != nil {
-			return 0, err
-		}
-	}
-	if err := w.c.place.WaitReleased(ctx); err != nil {
-		return 0, err
-	}
-	c, err := w.e.load(w.c.ID())
-	if errors.Is(err, ErrNoContainer) {
-		return monitor.CodeUnknown, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return c.State.ExitCode, nil
 }
 
 // Wait blocks until the container has ended, and returns its exit code. Of one that does not run it is that of its last run.
@@ -160,7 +194,7 @@ func (e *Engine) Wait(ctx context.Context, c *Container) (code int, err error) {
 	if err := c.usable(); err != nil {
 		return 0, err
 	}
-	if !c.Running() {
+	if !c.Running() && !c.Restarting() {
 		return c.State.ExitCode, nil
 	}
 	w, err := e.watch(c)

@@ -4,15 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/cgroups"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/restart"
 )
 
-// Update changes the limits of a container: what is zero in u stays. A running one must have a control group already.
-func (e *Engine) Update(c *Container, u *oci.Resources) error {
+// Change is what Update changes of a container: what is zero stays.
+type Change struct {
+	oci.Resources
+	Restart restart.Policy
+}
+
+// Update changes the limits and the restart policy of a container. A running one must have a control group already to get limits.
+func (e *Engine) Update(c *Container, u *Change) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
@@ -29,11 +37,8 @@ func (e *Engine) Update(c *Container, u *oci.Resources) error {
 	if err != nil {
 		return err
 	}
-	err = r.Resources.Merge(u)
-	if err == nil {
-		err = e.checkLimits(&r.Resources)
-	}
-	if err == nil && c.Running() {
+	err = e.change(r, u)
+	if err == nil && c.Running() && !reflect.ValueOf(u.Resources).IsZero() {
 		err = e.updateGroup(c, &r.Resources)
 	}
 	if err == nil {
@@ -42,7 +47,26 @@ func (e *Engine) Update(c *Container, u *oci.Resources) error {
 	if err != nil {
 		return fmt.Errorf("cannot update container %s: %w", c.Name(), err)
 	}
+	e.happened(c, "update")
 	return nil
+}
+
+// change puts what u says into a record. A monitor reads the policy when its container ends.
+func (e *Engine) change(r *record, u *Change) error {
+	if u.Restart.Name != "" {
+		if err := u.Restart.Check(); err != nil {
+			return err
+		}
+		if r.AutoRemove {
+			//lint:ignore ST1005 Docker's words
+			return errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")
+		}
+		r.Restart = u.Restart
+	}
+	if err := r.Resources.Merge(&u.Resources); err != nil {
+		return err
+	}
+	return e.checkLimits(&r.Resources)
 }
 
 func (e *Engine) updateGroup(c *Container, r *oci.Resources) error {

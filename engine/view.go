@@ -16,11 +16,13 @@ import (
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/inroot"
 	"codeberg.org/hoy/hoy/oci/runtime"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // View is a container's root, open to be read and written from outside: with its volumes and binds, as the container sees it.
 type View struct {
 	Root  inroot.Root // O_PATH
+	IDs   *userns.Map // the files' owners as the container knows them (Inside) and as they are seen here (Outside); nil: the same
 	close func()
 }
 
@@ -42,6 +44,9 @@ func (e *Engine) RunningRoot(c *Container) (*os.File, error) {
 	}
 	defer pidfd.Close()
 	root, err := openRootOf(c.process.Pid)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return nil, fmt.Errorf("container %s is not running%w", c.Name(), hidden{ErrNotRunning})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +79,8 @@ func (e *Engine) View(ctx context.Context, c *Container, root *os.File) (*View, 
 			return nil, err
 		case lock != nil:
 			return e.mountedView(c, lock)
+		case running.Restarting():
+			return nil, running.errRestarting()
 		}
 		root, err = e.RunningRoot(running)
 		if errors.Is(err, os.ErrPermission) {
@@ -83,10 +90,10 @@ func (e *Engine) View(ctx context.Context, c *Container, root *os.File) (*View, 
 			return nil, err
 		}
 	}
-	return &View{inroot.Root(root.Fd()), func() { root.Close() }}, nil
+	return &View{inroot.Root(root.Fd()), c.Config.IDMap, func() { root.Close() }}, nil
 }
 
-// restLock takes the lock of a container at rest; of one that runs it takes none and gives the container as it is now. One that is just being
+// restLock takes the lock of a container at rest; of one that runs, or is kept to be started again, it takes none and gives the container as it is now. One that is just being
 // started or removed is waited for.
 func (e *Engine) restLock(ctx context.Context, c *Container) (lock *os.File, running *Container, err error) {
 	for {
@@ -104,7 +111,7 @@ func (e *Engine) restLock(ctx context.Context, c *Container) (lock *os.File, run
 			return nil, nil, err
 		}
 		now, err := e.load(c.ID())
-		if err != nil || now.Running() {
+		if err != nil || now.Running() || now.Restarting() {
 			return nil, now, err
 		}
 		select { // what its holder does takes some milliseconds
@@ -125,6 +132,7 @@ func (e *Engine) mountedView(c *Container, lock *os.File) (*View, error) {
 	if err == nil {
 		var v *View
 		if v, err = startView(plan); err == nil {
+			v.IDs = c.shiftedIDs()
 			unmount := v.close
 			v.close = func() {
 				unmount()
@@ -148,7 +156,7 @@ func startView(plan *child.Plan) (*View, error) {
 		p.Kill()
 		return nil, err
 	}
-	return &View{inroot.Root(root.Fd()), func() {
+	return &View{Root: inroot.Root(root.Fd()), close: func() {
 		root.Close()
 		p.Kill()
 	}}, nil
@@ -163,7 +171,16 @@ func (e *Engine) viewPlan(c *Container) (*child.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	mounts := slices.DeleteFunc(slices.Clone(c.Config.Mounts), func(m oci.Mount) bool { return m.Type == oci.MountTmpfs })
+	if o.Overlays, err = e.overlays(c, false); err != nil {
+		return nil, err
+	}
+	var mounts []oci.Mount
+	for _, m := range c.Config.Mounts {
+		if m.Lasting() {
+			m.Chown = false
+			mounts = append(mounts, m)
+		}
+	}
 	cfg := &oci.Config{Version: oci.ConfigVersion, ID: c.ID(), Cmd: []string{"/"}, Network: "host", Rootfs: c.Config.Rootfs, Mounts: mounts}
 	spec, err := oci.Spec(cfg, o)
 	if err != nil {

@@ -18,7 +18,7 @@ func (b *birth) makeVolumes() error {
 		if m.Type != oci.MountVolume {
 			continue
 		}
-		v, err := b.e.Store.CreateVolume(m.Source, nil)
+		v, err := b.e.Store.CreateVolumeWith(m.Source, m.VolumeLabels, m.VolumeOptions)
 		if err != nil {
 			return fmt.Errorf("volume for %s: %w", m.Target, err)
 		}
@@ -51,7 +51,7 @@ func (e *Engine) inheritMounts(r *record) error {
 		}
 		for _, m := range c.Config.Mounts {
 			taken := slices.ContainsFunc(r.Mounts, func(own oci.Mount) bool { return own.Target == m.Target })
-			if taken || m.Type == oci.MountTmpfs {
+			if taken || m.Source == "" { // a file system of the other container's own
 				continue
 			}
 			m.Anonymous = false // it is the other container's
@@ -91,7 +91,9 @@ func makeBindSources(mounts []oci.Mount) error {
 
 // ImageUsers are the ids of the containers made from the image, for storage.RemoveOptions.InUse.
 func (e *Engine) ImageUsers(imageID string) []string {
-	return e.users(func(r *record) bool { return r.ImageID == imageID })
+	return e.users(func(r *record) bool {
+		return r.ImageID == imageID || slices.ContainsFunc(r.Mounts, func(m oci.Mount) bool { return m.Image == imageID })
+	})
 }
 
 // VolumeUsers are the ids of the containers that mount the volume.

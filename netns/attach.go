@@ -10,6 +10,7 @@ import (
 
 	"codeberg.org/hoy/hoy/netns/link"
 	"codeberg.org/hoy/hoy/netns/nft"
+	"codeberg.org/hoy/hoy/netns/publish"
 	"codeberg.org/hoy/hoy/netns/record"
 )
 
@@ -32,6 +33,8 @@ type Attachment struct {
 	Networks  []Want   // the first one with a way out gives the default route
 	// Ports are bound: package publish has reserved them, so HostPort is the port taken.
 	Ports []record.Port
+	// Taken is a link that the container has besides: its name is not to be given to another.
+	Taken string
 	// Links are the names that this container alone has for others: alias to container id.
 	Links map[string]string
 }
@@ -87,11 +90,14 @@ func (n *Networks) register(a Attachment) ([]Joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.healAll(all); err != nil {
+	gone, before, err := n.forget(all)
+	if err != nil {
 		return nil, err
 	}
-	before := rules(all)
-	joined, err := join(a, all)
+	if err := n.relocate(a.Networks, all); err != nil {
+		return nil, err
+	}
+	joined, err := join(a, all, gone)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +124,13 @@ func (n *Networks) load(a Attachment) ([]*record.Network, error) {
 
 func isDefault(ref string) bool { return ref == record.Default || ref == "default" || ref == "" }
 
-// join adds the endpoints to the networks, in memory.
-func join(a Attachment, all []*record.Network) ([]Joined, error) {
+// join adds the endpoints to the networks, in memory. gone are addresses that are to be given out when there are no others.
+func join(a Attachment, all []*record.Network, gone []netip.Addr) ([]Joined, error) {
 	var joined []Joined
 	published := false
+	if err := checkPorts(a.Ports, all); err != nil {
+		return nil, err
+	}
 	for _, w := range a.Networks {
 		x, err := pick(w.Network, all)
 		if err != nil {
@@ -130,12 +139,15 @@ func join(a Attachment, all []*record.Network) ([]Joined, error) {
 		if _, is := x.Endpoints[a.Container]; is {
 			return nil, refuse(ErrConnected, "container %s is already on network %s", a.Name, x.Name)
 		}
-		e, err := endpoint(a, w, x)
+		e, err := endpoint(a, w, x, gone)
+		if errors.Is(err, ErrNoAddress) {
+			e, err = endpoint(a, w, x, nil)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("network %s: %w", x.Name, err)
 		}
 		if e.Interface == "" {
-			e.Interface = nextInterface(a.Container, all)
+			e.Interface = nextInterface(a, all)
 		}
 		if x.Driver == record.Bridge && !x.Internal && !published {
 			e.Ports, published = a.Ports, true
@@ -144,6 +156,22 @@ func join(a Attachment, all []*record.Network) ([]Joined, error) {
 		joined = append(joined, Joined{x, e})
 	}
 	return joined, nil
+}
+
+// checkPorts refuses a port of another container's. Only sctp ports can be: the others are sockets of the container's own by now.
+func checkPorts(ports []record.Port, all []*record.Network) error {
+	for _, x := range all {
+		for _, e := range x.Endpoints {
+			for _, q := range e.Ports {
+				for _, p := range ports {
+					if p.Protocol == "sctp" && q.Protocol == "sctp" && p.HostPort == q.HostPort && (!p.HostIP.IsValid() || !q.HostIP.IsValid() || p.HostIP == q.HostIP) {
+						return fmt.Errorf("bind for port %d/sctp: %w by container %s", p.HostPort, publish.ErrTaken, e.Name)
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func pick(ref string, all []*record.Network) (*record.Network, error) {
@@ -168,12 +196,17 @@ func pick(ref string, all []*record.Network) (*record.Network, error) {
 	return found, nil
 }
 
-func endpoint(a Attachment, w Want, x *record.Network) (*record.Endpoint, error) {
+func endpoint(a Attachment, w Want, x *record.Network, gone []netip.Addr) (*record.Endpoint, error) {
 	e := &record.Endpoint{
 		Container: a.Container, ID: newID(), Name: a.Name, Hostname: a.Hostname, Aliases: w.Aliases, MAC: w.MAC, Interface: w.Interface, Links: a.Links,
 	}
 	var err error
 	taken := takenOn(x)
+	for _, g := range gone {
+		if _, is := taken[g]; !is && g != w.IPv4 && g != w.IPv6 {
+			taken[g] = "a container that has just ended"
+		}
+	}
 	if e.IPv4, err = addressOf(x.Pool4(), w.IPv4, taken); err != nil {
 		return nil, err
 	}
@@ -207,11 +240,11 @@ func first(a, b netip.Addr) netip.Addr {
 }
 
 // nextInterface gives the first of eth0, eth1 … that the container does not have.
-func nextInterface(container string, all []*record.Network) string {
+func nextInterface(a Attachment, all []*record.Network) string {
 	for i := 0; ; i++ {
 		name := "eth" + strconv.Itoa(i)
-		if !slices.ContainsFunc(all, func(x *record.Network) bool {
-			e := x.Endpoints[container]
+		if name != a.Taken && !slices.ContainsFunc(all, func(x *record.Network) bool {
+			e := x.Endpoints[a.Container]
 			return e != nil && e.Interface == name
 		}) {
 			return name
@@ -231,7 +264,7 @@ func (n *Networks) raise(joined []Joined, all []*record.Network, before nft.Rule
 		if j.Network.Driver != record.Bridge {
 			continue
 		}
-		if _, err := links.EnsureBridge(bridge(j.Network)); err != nil {
+		if _, err := links.EnsureBridge(n.bridge(j.Network)); err != nil {
 			return err
 		}
 		forward = forward || !j.Network.Internal
@@ -245,9 +278,9 @@ func (n *Networks) raise(joined []Joined, all []*record.Network, before nft.Rule
 	return n.filter(before, rules(all))
 }
 
-func bridge(x *record.Network) link.Bridge {
-	mtu, _ := mtuOf(x.Options) // checked when the network was created
-	b := link.Bridge{Name: x.Bridge, MTU: mtu, Mark: "hoy " + x.ID, Group: group(x)}
+// bridge is the network's bridge.
+func (n *Networks) bridge(x *record.Network) link.Bridge {
+	b := link.Bridge{Name: x.Bridge, MTU: n.mtu(x), Mark: n.mark() + x.ID, Group: group(x)}
 	for _, p := range x.Pools {
 		b.Addrs = append(b.Addrs, netip.PrefixFrom(p.Gateway, p.Subnet.Bits()))
 	}

@@ -29,7 +29,7 @@ func BenchmarkContainer(b *testing.B) {
 			b.Fatal(err)
 		}
 		step(&attached)
-		inside, err := Prepare(ns, false)
+		inside, err := Prepare(ns, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func BenchmarkWayOut(b *testing.B) {
 		if err != nil {
 			b.Skip(err)
 		}
-		w, err := NewWayOut(ns)
+		w, err := NewWayOut(ns, "")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +51,9 @@ func validName(s string) bool {
 func (n *Networks) Create(o CreateOptions) (*record.Network, error) {
 	if err := checkCreate(&o); err != nil {
 		return nil, err
+	}
+	if o.Driver != record.Bridge && n.private() {
+		return nil, refuse(ErrNotRoot, "a %s network needs root: its link %s is the host's", o.Driver, o.Options[optParent])
 	}
 	lock, err := n.dir.Lock()
 	if err != nil {
@@ -126,62 +128,6 @@ func bridgeName(x *record.Network, instance string) string {
 		return instanceName(record.DefaultBridge, instance)
 	}
 	return "br-" + x.ID[:12]
-}
-
-// pools gives the network's subnets: the user's, and for a family without one the first that nobody uses.
-func (n *Networks) pools(o CreateOptions, id string, all []*record.Network, links *link.Links) ([]record.Pool, error) {
-	var out []record.Pool
-	used := subnets(all)
-	four, six := false, false
-	for _, p := range o.Pools {
-		p, err := newPool(p)
-		if err != nil {
-			return nil, err
-		}
-		if overlaps(p.Subnet, used) {
-			return nil, refuse(ErrOverlap, "subnet %s: pool overlaps with other one on this address space", p.Subnet)
-		}
-		if is4 := p.Subnet.Addr().Is4(); is4 && four || !is4 && six {
-			return nil, fmt.Errorf("subnet %s: a network has one subnet of each family", p.Subnet)
-		} else {
-			four, six = four || is4, six || !is4
-		}
-		out = append(out, p)
-	}
-	host, err := n.avoid(links)
-	if err != nil {
-		return nil, err
-	}
-	used = append(used, host...)
-	if !four {
-		subnet, err := freePool(candidates(o.Name), used)
-		if err != nil {
-			return nil, err
-		}
-		out = slices.Insert(out, 0, record.Pool{Subnet: subnet, Gateway: subnet.Addr().Next()})
-	}
-	if o.IPv6 && !six {
-		subnet := uniqueLocal(id)
-		out = append(out, record.Pool{Subnet: subnet, Gateway: subnet.Addr().Next()})
-	}
-	return out, nil
-}
-
-func candidates(name string) []candidate {
-	if name == record.Default {
-		return slices.Concat(defaultPools, userPools)
-	}
-	return userPools
-}
-
-func subnets(all []*record.Network) []netip.Prefix {
-	var out []netip.Prefix
-	for _, x := range all {
-		for _, p := range x.Pools {
-			out = append(out, p.Subnet)
-		}
-	}
-	return out
 }
 
 // ensureDefault gives the default network, which the first container makes. It has IPv6 when the host has a way out by it. The

@@ -2,6 +2,9 @@ package netns
 
 import (
 	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
 	"slices"
 
 	"codeberg.org/hoy/hoy/netns/link"
@@ -46,7 +49,11 @@ func (n *Networks) undo(container string, joined []Joined, all []*record.Network
 }
 
 // Heal takes off all networks the containers that nobody keeps: what killed monitors and commands left behind. Every Attach does it too.
+// What the kernel has of this root that its files do not know of goes as well, be it that the root is gone.
 func (n *Networks) Heal() error {
+	if _, err := os.Stat(n.o.Root); errors.Is(err, fs.ErrNotExist) {
+		return n.sweep(nil)
+	}
 	return n.withLock(func() error {
 		all, err := n.dir.All()
 		if err != nil {
@@ -59,26 +66,79 @@ func (n *Networks) Heal() error {
 	})
 }
 
-// sweep removes bridges and rules when no container is on any network: what is there then was left by an attach that was killed before it had
-// written down for whom. The caller holds the lock, so no attach is at work.
+// Stale says whether the files have a container that nobody keeps, so that Heal has something to do.
+func (n *Networks) Stale() bool {
+	all, err := n.dir.All()
+	if err != nil {
+		return false
+	}
+	for _, x := range all {
+		for id := range x.Endpoints {
+			if !n.o.Alive(id) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sweep removes links that no container on a network needs, and the rules when there is none at all. The caller holds the lock, so no attach
+// or detach is half done by anybody who lives.
 func (n *Networks) sweep(all []*record.Network) error {
-	if n.o.FilesOnly || slices.ContainsFunc(all, func(x *record.Network) bool { return len(x.Endpoints) > 0 }) {
+	if n.o.FilesOnly {
 		return nil
 	}
-	empty := map[*record.Network][]*record.Endpoint{}
+	links, err := link.Open(n.o.Host)
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	needed := map[string]bool{}
 	for _, x := range all {
-		empty[x] = nil
+		for _, e := range x.Endpoints {
+			needed[x.Bridge], needed[e.Link] = true, true
+		}
+	}
+	err = links.RemoveMarked(n.mark(), func(name string) bool { return needed[name] })
+	if len(needed) > 0 {
+		return err
 	}
 	table := nft.Table{Name: n.table(), NS: n.o.Host}
-	there, err := table.Present()
-	if err == nil && there {
-		err = table.Replace(nft.Ruleset{})
+	there, failed := table.Present()
+	if there {
+		failed = table.Replace(nft.Ruleset{})
 	}
-	return errors.Join(n.lower(empty), err)
+	return errors.Join(err, failed)
 }
 
 func (n *Networks) healAll(all []*record.Network) error {
 	return n.drop(all, func(_ *record.Network, id string) bool { return !n.o.Alive(id) })
+}
+
+// forget is healAll for who cannot wait: when Heal is about to come the dead are taken out of the files alone. Their links go with their
+// namespaces, or then; their rules with the change that the caller makes to before. gone are their addresses, which may still answer for some
+// milliseconds.
+func (n *Networks) forget(all []*record.Network) (gone []netip.Addr, before nft.Ruleset, err error) {
+	if n.o.Healing == nil || !n.o.Healing() {
+		err := n.healAll(all)
+		return nil, rules(all), err
+	}
+	before = rules(all)
+	for _, x := range all {
+		had := len(x.Endpoints)
+		for id, e := range x.Endpoints {
+			if !n.o.Alive(id) {
+				gone = append(gone, e.IPv4, e.IPv6)
+				delete(x.Endpoints, id)
+			}
+		}
+		if len(x.Endpoints) < had {
+			if err := n.dir.SaveEndpoints(x); err != nil {
+				return nil, before, err
+			}
+		}
+	}
+	return gone, before, nil
 }
 
 // drop takes off the networks, in memory, on disk and in the kernel, the endpoints that are chosen. The caller holds the lock.
@@ -124,7 +184,7 @@ func (n *Networks) lower(changed map[*record.Network][]*record.Endpoint) error {
 			continue
 		}
 		if len(x.Endpoints) == 0 {
-			err = errors.Join(err, links.RemoveBridge(bridge(x))) // and with it most of the rest
+			err = errors.Join(err, links.RemoveBridge(n.bridge(x))) // and with it most of the rest
 		}
 		for _, e := range ends {
 			err = errors.Join(err, links.Remove(e.Link))

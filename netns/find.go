@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,6 +40,39 @@ func (n *Networks) Find(ref string) (*record.Network, error) {
 func (n *Networks) On(container string) bool {
 	all, err := n.dir.All()
 	return err == nil && slices.ContainsFunc(all, func(x *record.Network) bool { return x.Endpoints[container] != nil })
+}
+
+// Rename gives a container another name on its networks, from now on. One that is on none is no error.
+func (n *Networks) Rename(container, name string) error {
+	if !n.On(container) {
+		return nil
+	}
+	return n.withLock(func() error {
+		all, err := n.dir.All()
+		if err != nil {
+			return err
+		}
+		for _, x := range all {
+			if e := x.Endpoints[container]; e != nil {
+				e.Name = name
+				err = errors.Join(err, n.dir.SaveEndpoints(x))
+			}
+		}
+		return err
+	})
+}
+
+// Containers are those that the files have on a network, dead or alive.
+func (n *Networks) Containers() []string {
+	all, err := n.dir.All()
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, x := range all {
+		ids = slices.AppendSeq(ids, maps.Keys(x.Endpoints))
+	}
+	return ids
 }
 
 // Remove removes a network that no container is on. Errors: ErrNoNetwork, ErrInUse, ErrPredefined.
@@ -100,6 +134,15 @@ func (n *Networks) withLock(f func() error) error {
 	}
 	defer lock.Close()
 	return f()
+}
+
+// mtu is that of a network's links; 0: the kernel's. An ordinary user's networks never reach a wire: there one large packet costs what a small one does.
+func (n *Networks) mtu(x *record.Network) int {
+	mtu, _ := mtuOf(x.Options) // checked when the network was created
+	if mtu == 0 && n.private() {
+		return uplinkMTU
+	}
+	return mtu
 }
 
 // mtuOf reads the MTU of a network's options; 0 when there is none.

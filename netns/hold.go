@@ -1,38 +1,35 @@
 package netns
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/netns/hold"
-	"codeberg.org/hoy/hoy/netns/link"
 	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/netns/uplink"
+	"codeberg.org/hoy/hoy/netns/wake"
 )
 
-// HolderRole is the name by which the program is started as the holder: argv[0].
-const HolderRole = "hoy-nethold"
-
-// readyFD is the holder's descriptor of the pipe on which it says that it is ready, with nothing, or what went wrong.
-const readyFD = 3
-
-// ErrElsewhere says that the user's networks are in another user namespace: the call has to be made from there (hold.State.Pid).
-var ErrElsewhere = errors.New("the user's networks are in another user namespace")
-
-// Hub is the user's private namespace, kept until Close by this process, and after it by every container on one of its networks.
+// Hub is the user's private namespace, whose holder lives at least until Close.
 type Hub struct {
-	hold.State
-	NS      *os.File // for Options.Host
-	members *os.File
+	NS      *os.File   // for Options.Host
+	Gateway netip.Addr // for Options.Gateway
+	Pid     int        // the holder
+	members *os.File   // nil: of Current
 }
 
 // Join gives the namespace that a user's networks are in, and starts its holder when there is none. Attach, then Close.
-// Errors: ErrElsewhere.
+// Errors: *rootless.Elsewhere.
 func Join(run string) (*Hub, error) {
 	dir := hold.In(run)
 	members, err := dir.Members(false)
@@ -41,21 +38,58 @@ func Join(run string) (*Hub, error) {
 	}
 	state, err := current(dir, run)
 	if err == nil && !state.SameUser() {
-		err = ErrElsewhere
+		err = &rootless.Elsewhere{Pid: state.Pid, What: "the holder of the user's networks"}
 	}
-	var ns *os.File
+	var hub *Hub
 	if err == nil {
-		ns, err = state.Namespace()
+		hub, err = hubOf(state)
 	}
 	if err != nil {
 		members.Close()
 		return nil, fmt.Errorf("join the user's networks: %w", err)
 	}
-	return &Hub{state, ns, members}, nil
+	hub.members = members
+	return hub, nil
+}
+
+// Current gives the namespace as it is: nil when nobody keeps it, or this process is in another user namespace.
+func Current(run string) *Hub {
+	state, there := hold.In(run).Current()
+	if !there || !state.SameUser() {
+		return nil
+	}
+	hub, err := hubOf(state)
+	if err != nil {
+		return nil // it has ended since
+	}
+	return hub
+}
+
+func hubOf(state hold.State) (*Hub, error) {
+	gateway, err := netip.ParseAddr(state.Gateway)
+	if err != nil {
+		return nil, err
+	}
+	ns, err := state.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	return &Hub{NS: ns, Gateway: gateway, Pid: state.Pid}, nil
+}
+
+// Namespace opens the namespace once more.
+func (h *Hub) Namespace() (*os.File, error) {
+	return os.Open("/proc/self/fd/" + strconv.Itoa(int(h.NS.Fd())))
 }
 
 // Close lets go of the namespace.
-func (h *Hub) Close() error { return errors.Join(h.NS.Close(), h.members.Close()) }
+func (h *Hub) Close() error {
+	err := h.NS.Close()
+	if h.members != nil {
+		err = errors.Join(err, h.members.Close())
+	}
+	return err
+}
 
 // current gives the holder, a new one when there is none.
 func current(dir hold.Dir, run string) (hold.State, error) {
@@ -80,15 +114,67 @@ func current(dir hold.Dir, run string) (hold.State, error) {
 	return s, nil
 }
 
-// startHolder runs the program again as the holder, and waits until it is ready.
+// startHolder makes the namespace, or takes that of a killed holder, gives it a way out, runs the program again as the holder, and waits until
+// it is ready.
 func startHolder(run string) error {
+	ns := hold.In(run).Orphaned()
+	if ns == nil {
+		var err error
+		if ns, err = space.New(); err != nil {
+			return err
+		}
+	}
+	defer ns.Close()
+	out, err := NewWayOut(ns, "")
+	if err != nil {
+		return err
+	}
+	defer out.Device.Close()
+	part, err := uplink.Part(out.Options, 0)
+	if err != nil {
+		return err
+	}
+	way, err := json.Marshal(part)
+	if err != nil {
+		return err
+	}
+	files := hold.Files{Space: ns, Device: out.Device}
+	if files.Events, err = netlinkSocket(ns, unix.RTMGRP_LINK); err != nil {
+		return err
+	}
+	defer files.Events.Close()
+	if files.Ask, err = netlinkSocket(ns, 0); err != nil {
+		return err
+	}
+	defer files.Ask.Close()
+	return execHolder([]string{hold.Role, run, out.Options.Gateway4.String(), string(way)}, files)
+}
+
+// netlinkSocket opens a routing socket in the namespace that listens to the groups.
+func netlinkSocket(ns *os.File, groups uint32) (f *os.File, err error) {
+	err = space.Do(ns, func() error {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+		if err != nil {
+			return fmt.Errorf("open netlink: %w", err)
+		}
+		f = os.NewFile(uintptr(fd), "netlink")
+		if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
+			return errors.Join(fmt.Errorf("bind netlink: %w", err), f.Close())
+		}
+		return nil
+	})
+	return f, err
+}
+
+func execHolder(args []string, files hold.Files) error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	p, err := os.StartProcess("/proc/self/exe", []string{HolderRole, run}, &os.ProcAttr{
-		Files: []*os.File{nil, nil, nil, w}, Dir: "/", Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true},
+	files.Ready = w
+	p, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
+		Files: files.List(), Dir: "/", Env: wake.SmallRuntime(), Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	w.Close()
 	if err != nil {
@@ -102,75 +188,4 @@ func startHolder(run string) error {
 	}
 	go p.Wait() // it outlives this process; while this one lives it is not left a zombie
 	return nil
-}
-
-// HolderMain is the role "hoy-nethold". It gives the exit status.
-func HolderMain(args []string) int {
-	ready := os.NewFile(readyFD, "ready")
-	if len(args) != 2 || ready == nil {
-		return 2
-	}
-	if err := Hold(args[1], func() { ready.Close() }); err != nil {
-		fmt.Fprintln(ready, err)
-		return 1
-	}
-	return 0
-}
-
-// Hold makes the user's namespace with its way out, calls ready, and keeps it until no container is on a network of it.
-func Hold(run string, ready func()) error {
-	ns, err := space.New()
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-	out, err := NewWayOut(ns)
-	if err != nil {
-		return err
-	}
-	links, err := link.Open(ns)
-	if err != nil {
-		return errors.Join(err, out.Device.Close())
-	}
-	defer links.Close()
-	dir := hold.In(run)
-	lock, err := dir.Become(hold.State{Pid: os.Getpid(), FD: int(ns.Fd()), Gateway: out.Options.Gateway4})
-	if err != nil {
-		return errors.Join(err, out.Device.Close())
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	kept := make(chan error, 1)
-	go func() { kept <- uplink.Keep(ctx, out.Device, out.Options) }()
-	ready()
-	last, err := waitEmpty(dir, links)
-	cancel()
-	err = errors.Join(err, <-kept, lock.Close())
-	if last != nil { // after lock: who waits to join finds no holder
-		err = errors.Join(err, last.Close())
-	}
-	return err
-}
-
-// waitEmpty waits until nobody is about to join and no bridge has a port, and gives the lock that keeps it so. Ports, not
-// processes, are counted: a container whose monitor was killed keeps its link, and a killed container loses it.
-func waitEmpty(dir hold.Dir, links *link.Links) (*os.File, error) {
-	changes, stop, err := links.Changes()
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
-	for {
-		lock, err := dir.Members(true)
-		if err != nil {
-			return nil, err
-		}
-		ports, err := links.Ports()
-		if err != nil || ports == 0 {
-			return lock, err
-		}
-		lock.Close()
-		if _, more := <-changes; !more {
-			return nil, errors.New("watch links: the kernel ended the subscription")
-		}
-	}
 }

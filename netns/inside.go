@@ -3,10 +3,12 @@ package netns
 import (
 	"errors"
 	"os"
+	"slices"
 
 	"codeberg.org/hoy/hoy/netns/dns"
 	"codeberg.org/hoy/hoy/netns/link"
 	"codeberg.org/hoy/hoy/netns/nft"
+	"codeberg.org/hoy/hoy/netns/record"
 )
 
 // Mark is the mark of packets, and the number of the routing table, by which published ports keep the client's address: "hoy".
@@ -21,15 +23,19 @@ type Inside struct {
 // Prepare makes a container's namespace ready for its monitor: the name service's sockets, and the way back to clients of
 // published ports. A kernel without nftables gets a name service on port 53 itself, and services that see the container's own
 // address as their client.
-func Prepare(ns *os.File, published bool) (*Inside, error) {
+func Prepare(ns *os.File, ports []record.Port) (*Inside, error) {
 	sockets, err := dns.Listen(ns, dns.Ports{})
 	if err != nil {
 		return nil, err
 	}
 	p := sockets.Ports()
 	rules := nft.Inside{Resolver: dns.Address, UDP: p.UDP, TCP: p.TCP}
-	if published {
-		rules.Mark = Mark
+	inside := &Inside{Names: sockets}
+	if len(ports) > 0 {
+		inside.Mark = Mark
+		if rules.Mark, err = routeMarked(ns, ports); err != nil {
+			return nil, errors.Join(err, sockets.Close())
+		}
 	}
 	err = nft.Table{Name: "hoy", NS: ns}.Install(rules)
 	if errors.Is(err, nft.ErrUnsupported) {
@@ -37,20 +43,21 @@ func Prepare(ns *os.File, published bool) (*Inside, error) {
 		sockets, err = dns.Listen(ns, dns.Ports{UDP: dns.Port, TCP: dns.Port})
 		return &Inside{Names: sockets}, err
 	}
-	if err == nil && published {
-		err = routeMarked(ns)
-	}
 	if err != nil {
 		return nil, errors.Join(err, sockets.Close())
 	}
-	return &Inside{Names: sockets, Mark: int(rules.Mark)}, nil
+	return inside, nil
 }
 
-func routeMarked(ns *os.File) error {
+// routeMarked has what bears the mark find its way back, and gives the mark again when the packet filter is needed for that.
+func routeMarked(ns *os.File, ports []record.Port) (mark uint32, err error) {
 	links, err := link.Open(ns)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer links.Close()
-	return links.RouteMarked(Mark)
+	if slices.ContainsFunc(ports, func(p record.Port) bool { return p.Protocol == "udp" }) || links.AcceptMarks() != nil {
+		mark = Mark
+	}
+	return mark, links.RouteMarked(Mark)
 }

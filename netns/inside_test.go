@@ -18,7 +18,7 @@ import (
 // monitored is a container whose ports are served as rootless: no rules of the host's translate them.
 func (l *lab) monitored(networks ...string) (*os.File, *Result, func(ports ...string) []record.Port) {
 	ns, r := l.container("web", nil, networks...)
-	inside, err := Prepare(ns, true)
+	inside, err := Prepare(ns, []record.Port{{Protocol: "tcp"}, {Protocol: "udp"}})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -28,7 +28,9 @@ func (l *lab) monitored(networks ...string) (*os.File, *Result, func(ports ...st
 		target.Gateway6 = p.Gateway
 	}
 	l.run(func(ctx context.Context) {
-		dns.Serve(ctx, dns.Options{Dir: l.n.Dir(), Container: e.Container, Sockets: inside.Names})
+		names := dns.NewServer(dns.Options{Dir: l.n.Dir(), Container: e.Container, Sockets: inside.Names})
+		names.Round(ctx, time.Now().Add(time.Minute))
+		names.Close()
 	})
 	return ns, r, func(specs ...string) []record.Port {
 		var ports *publish.Ports
@@ -47,7 +49,13 @@ func (l *lab) monitored(networks ...string) (*os.File, *Result, func(ports ...st
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		l.run(func(ctx context.Context) { ports.Serve(ctx, target) })
+		l.run(func(ctx context.Context) {
+			server := ports.Server(target)
+			for ctx.Err() == nil { // many rounds: what comes between two is not lost
+				server.Round(ctx, time.Now().Add(50*time.Millisecond))
+			}
+			server.Close()
+		})
 		return ports.Bound()
 	}
 }

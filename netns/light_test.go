@@ -14,7 +14,7 @@ func TestLight(t *testing.T) {
 		t.Skip("the go command is not to be used here")
 	}
 	const here = "codeberg.org/hoy/hoy/netns/"
-	light := []string{here + "dns", here + "publish", here + "record", here + "space", here + "uplink", here + "hold"}
+	light := []string{here + "dns", here + "publish", here + "record", here + "space", here + "uplink", here + "hold", here + "wake", "codeberg.org/hoy/hoy/oci/userns", "codeberg.org/hoy/hoy/oci/nsenter/raw"}
 	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, light...)...)
 	out, err := cmd.Output()
 	if err != nil {
@@ -24,21 +24,5 @@ func TestLight(t *testing.T) {
 		if !strings.HasPrefix(path, "golang.org/x/sys/") && !slices.Contains(light, path) {
 			t.Errorf("a light package needs %s", path)
 		}
-	}
-}
-
-func TestDetachRole(t *testing.T) {
-	l := newLab(t)
-	_, r := l.container("a", nil, "bridge")
-	args := DetachArgs(strings.TrimSuffix(l.n.Dir(), "/networks"), "", t.TempDir(), r.Joined[0].Endpoint.Container)
-	if status := DetachMain(args); status != 0 {
-		t.Fatalf("status %d", status)
-	}
-	x, err := l.n.dir.Load("bridge")
-	if err != nil || len(x.Endpoints) != 0 {
-		t.Errorf("left: %v, %v", x.Endpoints, err)
-	}
-	if err := l.n.Detach("nobody"); err != nil {
-		t.Error(err)
 	}
 }

@@ -33,6 +33,7 @@ var (
 	ErrAddress    = errors.New("address cannot be used")
 	ErrNotOn      = errors.New("container is not connected to the network")
 	ErrFilesOnly  = errors.New("the networks have no namespace")
+	ErrNotRoot    = errors.New("only root can have such a network")
 	ErrConnected  = errors.New("container is already connected to the network")
 )
 
@@ -69,6 +70,8 @@ type Options struct {
 	// Alive says whether a container is kept by somebody, and so owns its endpoints. It must be true from before
 	// Attach until after Detach, and is asked under the lock: it must not wait.
 	Alive func(container string) bool
+	// Healing says whether a call of Heal is about to come, which looks at everything that is there now. May be nil.
+	Healing func() bool
 }
 
 // InstanceOf gives the Instance of a root directory: "" when root is the default one.
@@ -94,8 +97,14 @@ func Open(o Options) *Networks {
 // Dir is the directory of the network files, which the name service reads.
 func (n *Networks) Dir() string { return string(n.dir) }
 
+// private says that the networks are an ordinary user's, in a namespace where none of the host's links is.
+func (n *Networks) private() bool { return n.o.FilesOnly || n.o.Gateway.IsValid() }
+
 // table is the name of this root's table of rules.
 func (n *Networks) table() string { return instanceName("hoy", n.o.Instance) }
+
+// mark is the beginning of what is written on this root's links in the host's namespace.
+func (n *Networks) mark() string { return n.table() + " " }
 
 func instanceName(name, instance string) string {
 	if instance == "" {

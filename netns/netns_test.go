@@ -361,6 +361,7 @@ func TestCreateErrors(t *testing.T) {
 		"name taken":   {CreateOptions{Name: "one"}, ErrExists},
 		"default":      {CreateOptions{Name: "bridge"}, ErrExists},
 		"predefined":   {CreateOptions{Name: "host"}, ErrExists},
+		"the host's":   {CreateOptions{Name: "two", Pools: []record.Pool{{Subnet: pfx("203.0.113.128/25")}}}, ErrOverlap},
 		"overlap":      {CreateOptions{Name: "two", Pools: []record.Pool{{Subnet: pfx("10.99.0.128/25")}}}, ErrOverlap},
 		"bad gateway":  {CreateOptions{Name: "two", Pools: []record.Pool{{Subnet: pfx("10.98.0.0/24"), Gateway: netip.MustParseAddr("10.97.0.1")}}}, ErrAddress},
 		"bad name":     {CreateOptions{Name: "../x"}, nil},

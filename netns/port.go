@@ -31,12 +31,12 @@ func ParsePublish(s string) ([]record.Port, error) {
 		return nil, fmt.Errorf("invalid containerPort: %s", ports)
 	}
 	var first, last uint16
-	if host != "" {
+	if host != "" && host != "0" { // 0 is any, as when there is none
 		if first, last, err = parseRange(host); err != nil {
 			return nil, fmt.Errorf("invalid hostPort: %s", host)
 		}
 	}
-	if host != "" && last-first != to-from && to != from {
+	if first != 0 && last-first != to-from && to != from {
 		return nil, fmt.Errorf("invalid ranges specified for container and host Ports: %s and %s", ports, host)
 	}
 	base := record.Port{HostIP: ip, Protocol: protocol}

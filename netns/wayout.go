@@ -27,15 +27,15 @@ var (
 
 // WayOut is a rootless container's link to the world, and what is behind it.
 type WayOut struct {
-	// Device goes to uplink.Keep, in this process or, inherited, in the container's monitor.
+	// Device is for uplink.Part.
 	Device  *os.File
 	Options uplink.Options
 	// Endpoint is the container's end, as if it were on a network: for publish.Target, /etc/hosts and `inspect`.
 	Endpoint record.Endpoint
 }
 
-// NewWayOut makes the link in the container's namespace. The container can start at once: what it sends before uplink.Keep has begun waits.
-func NewWayOut(ns *os.File) (*WayOut, error) {
+// NewWayOut makes the link in the container's namespace; mac may be "". The container can start at once: what it sends waits for the stack.
+func NewWayOut(ns *os.File, mac string) (*WayOut, error) {
 	own, err := link.Open(nil)
 	if err != nil {
 		return nil, err
@@ -56,13 +56,20 @@ func NewWayOut(ns *os.File) (*WayOut, error) {
 		},
 		Endpoint: record.Endpoint{IPv4: nth(four, uplinkSelf), IPv6: nth(uplinkSix, uplinkSelf), Interface: "eth0"},
 	}
-	w.Endpoint.MAC = macOf(w.Endpoint.IPv4)
-	w.Device, err = link.NewDevice(ns, link.Interface{
-		Name: w.Endpoint.Interface, MAC: w.Endpoint.MAC, MTU: w.Options.MTU,
-		Addrs:    []netip.Prefix{netip.PrefixFrom(w.Endpoint.IPv4, four.Bits()), netip.PrefixFrom(w.Endpoint.IPv6, uplinkSix.Bits())},
-		Gateways: []netip.Addr{w.Options.Gateway4, w.Options.Gateway6},
-	})
+	if w.Endpoint.MAC = mac; mac == "" {
+		w.Endpoint.MAC = macOf(w.Endpoint.IPv4)
+	}
+	w.Device, err = Reconnect(ns, w.Options, w.Endpoint)
 	return w, err
+}
+
+// Reconnect makes the link of a WayOut, again when who had the device was killed, and the link has gone with it.
+func Reconnect(ns *os.File, o uplink.Options, e record.Endpoint) (*os.File, error) {
+	return link.NewDevice(ns, link.Interface{
+		Name: e.Interface, MAC: e.MAC, MTU: o.MTU,
+		Addrs:    []netip.Prefix{netip.PrefixFrom(e.IPv4, o.Bits4), netip.PrefixFrom(e.IPv6, o.Bits6)},
+		Gateways: []netip.Addr{o.Gateway4, o.Gateway6},
+	})
 }
 
 // nth is the address that many after the prefix's first.

@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"context"
 	"net/netip"
 	"os"
 	"strconv"
@@ -9,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"codeberg.org/hoy/hoy/netns/hold"
 	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/netns/uplink"
 	"codeberg.org/hoy/hoy/netns/uplink/stack"
+	"codeberg.org/hoy/hoy/netns/wake"
 )
 
 // TestMain is the roles that hoy's main dispatches.
@@ -19,25 +20,35 @@ func TestMain(m *testing.M) {
 	switch os.Args[0] {
 	case uplink.Role:
 		os.Exit(stack.Main(os.Args))
-	case HolderRole:
-		os.Exit(HolderMain(os.Args))
+	case hold.Role:
+		os.Exit(hold.Main(os.Args))
 	}
 	os.Exit(m.Run())
+}
+
+// keep has the stack started on the lab's host when the link needs it.
+func (l *lab) keep(w *WayOut) *wake.Keeper {
+	part, err := uplink.Part(w.Options, 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	k, err := wake.New([]wake.Part{part}, []*os.File{w.Device})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	go space.Do(l.host, func() error { k.Run(); return nil })
+	return k
 }
 
 // out gives a container of its own a way out through the lab's host.
 func (l *lab) out() (*os.File, *WayOut) {
 	ns := namespace(l.t)
-	w, err := NewWayOut(ns)
+	w, err := NewWayOut(ns, "")
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.run(func(ctx context.Context) {
-		err := space.Do(l.host, func() error { return uplink.Keep(ctx, w.Device, w.Options) })
-		if err != nil {
-			l.t.Error(err)
-		}
-	})
+	k := l.keep(w)
+	l.t.Cleanup(func() { k.Close(); w.Device.Close() })
 	return ns, w
 }
 
@@ -81,13 +92,22 @@ func TestWayOutEnds(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	w, err := NewWayOut(ns)
+	w, err := NewWayOut(ns, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
+	done := make(chan struct{})
+	part, err := uplink.Part(w.Options, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := wake.New([]wake.Part{part}, []*os.File{w.Device})
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		done <- space.Do(l.host, func() error { return uplink.Keep(context.Background(), w.Device, w.Options) })
+		defer close(done)
+		space.Do(l.host, func() error { k.Run(); return nil })
 	}()
 	serve(t, l.world, "TCP6", "80")
 	if got := ask(ns, "TCP:203.0.113.2:80"); unmapped(got) != "203.0.113.1" {
@@ -95,10 +115,7 @@ func TestWayOutEnds(t *testing.T) {
 	}
 	ns.Close() // the container's last hold
 	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
+	case <-done:
 	case <-time.After(10 * time.Second):
 		t.Fatal("the process outlives the container's namespace")
 	}

@@ -20,7 +20,7 @@ func (n *Networks) wire(a Attachment, joined []Joined) error {
 		return err
 	}
 	for _, j := range joined {
-		i := interfaceOf(j)
+		i := n.interfaceOf(j)
 		for _, g := range gateways(j.Network) {
 			if has := map[bool]*bool{true: &has4, false: &has6}[g.Is4()]; !*has {
 				i.Gateways, *has = append(i.Gateways, g), true
@@ -51,9 +51,8 @@ func addLink(links *link.Links, a Attachment, j Joined, i link.Interface) error 
 	return links.AddSub(link.Sub{Driver: x.Driver, Mode: x.Options[x.Driver+"_mode"], Parent: x.Bridge, Container: a.NetNS, Interface: i})
 }
 
-func interfaceOf(j Joined) link.Interface {
-	mtu, _ := mtuOf(j.Network.Options) // checked when the network was created
-	i := link.Interface{Name: j.Endpoint.Interface, MAC: j.Endpoint.MAC, MTU: mtu}
+func (n *Networks) interfaceOf(j Joined) link.Interface {
+	i := link.Interface{Name: j.Endpoint.Interface, MAC: j.Endpoint.MAC, MTU: n.mtu(j.Network)}
 	if p := j.Network.Pool4(); p != nil {
 		i.Addrs = append(i.Addrs, netip.PrefixFrom(j.Endpoint.IPv4, p.Subnet.Bits()))
 	}

@@ -1,13 +1,14 @@
 package oci
 
 import (
-	"slices"
 	"testing"
+
+	"codeberg.org/hoy/hoy/oci/plan"
 )
 
 func TestCaps(t *testing.T) {
 	set := func(names ...string) uint64 {
-		bits, err := CapSet(names)
+		bits, err := plan.CapSet(names)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,20 +26,20 @@ func TestCaps(t *testing.T) {
 		{Config{CapAdd: []string{"sys_admin", "CAP_BPF"}, CapDrop: []string{"Mknod"}}, 0, docker&^set("MKNOD") | set("SYS_ADMIN", "BPF")},
 		{Config{CapDrop: []string{"ALL"}}, 0, 0},
 		{Config{CapDrop: []string{"all"}, CapAdd: []string{"KILL"}}, 0, set("KILL")},
-		{Config{CapAdd: []string{"ALL"}, CapDrop: []string{"SYS_ADMIN"}}, 0, allCaps &^ set("SYS_ADMIN")},
-		{Config{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}}, 0, allCaps},
+		{Config{CapAdd: []string{"ALL"}, CapDrop: []string{"SYS_ADMIN"}}, 0, plan.AllCaps &^ set("SYS_ADMIN")},
+		{Config{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}}, 0, plan.AllCaps},
 		{Config{CapAdd: []string{"KILL"}, CapDrop: []string{"KILL"}}, 0, docker},
-		{Config{Privileged: true, CapDrop: []string{"ALL"}}, 0, allCaps},
+		{Config{Privileged: true, CapDrop: []string{"ALL"}}, 0, plan.AllCaps},
 		{Config{Privileged: true}, set("KILL"), set("KILL")},
 	} {
 		if got, err := c.cfg.Caps(c.bounding); err != nil || got != c.want {
-			t.Errorf("%+v: got %v, %v, want %v", c.cfg, CapNames(got), err, CapNames(c.want))
+			t.Errorf("%+v: got %v, %v, want %v", c.cfg, plan.CapNames(got), err, plan.CapNames(c.want))
 		}
 	}
 	if docker != DefaultCaps {
-		t.Errorf("DefaultCaps are %v", CapNames(DefaultCaps))
+		t.Errorf("DefaultCaps are %v", plan.CapNames(DefaultCaps))
 	}
-	if names := CapNames(allCaps); len(names) != 41 || !slices.Equal(names, capNames[:]) {
+	if names := plan.CapNames(plan.AllCaps); len(names) != 41 {
 		t.Errorf("all are %v", names)
 	}
 	for want, c := range map[string]Config{

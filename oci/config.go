@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/oci/health"
+	"codeberg.org/hoy/hoy/oci/restart"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // ConfigVersion is the version that Config files on disk carry. A newer one is refused, an older one is migrated when it is read.
@@ -31,22 +34,30 @@ type Config struct {
 	User       string   `json:"user,omitempty"` // user[:group], by name or number, resolved in the container's root
 	GroupAdd   []string `json:"groupAdd,omitempty"`
 	WorkingDir string   `json:"workingDir,omitempty"`
+	EnvRules   EnvRules `json:"-"` // how MergeImage makes Env
 	Tty        bool     `json:"tty,omitempty"`
 	OpenStdin  bool     `json:"openStdin,omitempty"` // -i
 	Init       bool     `json:"init,omitempty"`
+	Systemd    string   `json:"systemd,omitempty"` // "true": when the command is systemd; "always"; see PrepareSystemd
 
 	Attach      []string          `json:"attach,omitempty"` // -a: "stdin", "stdout", "stderr"; nil means Docker's default
 	Detach      bool              `json:"detach,omitempty"`
 	AutoRemove  bool              `json:"autoRemove,omitempty"` // --rm
 	SigProxy    bool              `json:"sigProxy,omitempty"`
 	DetachKeys  string            `json:"detachKeys,omitempty"`
+	Umask       string            `json:"umask,omitempty"`       // octal; "" means 0022
 	StopSignal  string            `json:"stopSignal,omitempty"`  // "" means SIGTERM
 	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; nil means 10
+	Restart     restart.Policy    `json:"restart,omitzero"`
+	Healthcheck *health.Check     `json:"healthcheck,omitempty"` // nil: none
+	Timeout     int               `json:"timeout,omitempty"`     // seconds after which a run is killed; 0: never
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Ports       []string          `json:"exposedPorts,omitempty"` // "80/tcp", from the image and --expose
 
 	// Identity and isolation.
+	Accounts   Accounts `json:"accounts,omitzero"`
+	Timezone   string   `json:"timezone,omitempty"` // of zoneinfo, or "local": /etc/localtime; "" means the image's
 	Hostname   string   `json:"hostname,omitempty"` // "" means the first 12 digits of ID
 	Domainname string   `json:"domainname,omitempty"`
 	Privileged bool     `json:"privileged,omitempty"`
@@ -59,6 +70,9 @@ type Config struct {
 	IpcMode     string            `json:"ipcMode,omitempty"`
 	UTSMode     string            `json:"utsMode,omitempty"`
 	UsernsMode  string            `json:"usernsMode,omitempty"`
+	UIDMap      []string          `json:"uidMap,omitempty"` // --uidmap, as typed; Userns reads them
+	GIDMap      []string          `json:"gidMap,omitempty"`
+	IDMap       *userns.Map       `json:"idMap,omitempty"` // of the container's own user namespace, made of these at its creation; nil: it has none
 	CgroupnsMod string            `json:"cgroupnsMode,omitempty"`
 	Sysctls     map[string]string `json:"sysctls,omitempty"`
 	Ulimits     []Ulimit          `json:"ulimits,omitempty"`
@@ -69,8 +83,14 @@ type Config struct {
 	ShmSize  int64    `json:"shmSize,omitempty"` // bytes; 0 means 64 MiB
 	Mounts   []Mount  `json:"mounts,omitempty"`  // in the order they are to be mounted
 	Devices  []Device `json:"devices,omitempty"`
+	CDI      []string `json:"cdi,omitempty"` // devices by name, vendor/class=name; what they need is looked up at each start
 	// VolumesFrom are the containers whose mounts were taken over into Mounts, as typed.
 	VolumesFrom []string `json:"volumesFrom,omitempty"`
+	ImageVolume string   `json:"imageVolume,omitempty"` // the image's own: "anonymous" (default), "tmpfs", "ignore"
+	// RootfsOverlay leaves Rootfs as it is: what the container writes is its own.
+	RootfsOverlay bool `json:"rootfsOverlay,omitempty"`
+
+	Secrets []Secret `json:"secrets,omitempty"`
 
 	Resources Resources `json:"resources,omitzero"`
 
@@ -81,13 +101,37 @@ type Config struct {
 	Links      []string      `json:"links,omitempty"`      // "container:alias"
 	NoHosts    bool          `json:"noHosts,omitempty"`    // the image's own /etc/hosts
 
-	Dns        []string `json:"dns,omitempty"`
+	Dns        []string `json:"dns,omitempty"` // or NoDNS
 	DnsSearch  []string `json:"dnsSearch,omitempty"`
 	DnsOptions []string `json:"dnsOptions,omitempty"`
 	ExtraHosts []string `json:"extraHosts,omitempty"` // "name:address"
 
-	LogDriver string            `json:"logDriver,omitempty"` // "json-file" (default), "none"
+	// What becomes known outside of hoy.
+	Runtime        string `json:"runtime,omitempty"`        // --runtime, as typed: hoy's own, whatever OCI runtime it names
+	Pidfile        string `json:"pidfile,omitempty"`        // gets the container's process id at each start
+	MonitorPidfile string `json:"monitorPidfile,omitempty"` // gets its monitor's
+	SdNotify       string `json:"sdNotify,omitempty"`       // who tells systemd that the service is up: "conmon" (default: its monitor), "container", "healthy" (its monitor, after a good health check), "ignore"
+
+	LogDriver string            `json:"logDriver,omitempty"` // of LogDrivers; "" is "json-file"
 	LogOpts   map[string]string `json:"logOpts,omitempty"`
+}
+
+// EnvRules say what a container's environment has besides the image's and the user's variables, and what not.
+type EnvRules struct {
+	Host     []string // K=V, under the image's
+	Merge    []string // K=V, in whose values ${K} is what K was until then
+	Unset    []string // names of the image's that are left out
+	UnsetAll bool     // leave out all of the image's
+}
+
+// Accounts say what /etc/passwd and /etc/group of a container are to have besides what the image says.
+type Accounts struct {
+	HostUsers []string `json:"hostUsers,omitempty"` // the host's users with these names, and their groups
+	// User adds the container's user when Config.User is a number that the image has no name for, and its group likewise.
+	User bool `json:"user,omitempty"`
+	// UserEntry and GroupEntry are the lines of those, with $USERNAME, $UID, $GID, $NAME and $HOME, or $GROUPNAME, $GID and $USERLIST; "" for the usual ones.
+	UserEntry  string `json:"userEntry,omitempty"`
+	GroupEntry string `json:"groupEntry,omitempty"`
 }
 
 // MountType says what a Mount takes its content from. The values are Docker's.
@@ -98,6 +142,10 @@ const (
 	MountBind   MountType = "bind"
 	MountVolume MountType = "volume"
 	MountTmpfs  MountType = "tmpfs"
+	MountImage  MountType = "image"
+	MountDevpts MountType = "devpts" // podman's
+	MountRamfs  MountType = "ramfs"  // podman's
+	MountGlob   MountType = "glob"   // podman's: a bind of each path that fits; the command line replaces it by these
 )
 
 // Mount is one `-v`, `--mount`, `--tmpfs` or image VOLUME.
@@ -115,6 +163,28 @@ type Mount struct {
 	Anonymous    bool      `json:"anonymous,omitempty"` // volumes: removed with the container by --rm and rm -v
 	Options      []string  `json:"options,omitempty"`   // tmpfs and bind: further mount options, "noexec", "size=64m", "mode=1777"
 	Relabel      string    `json:"relabel,omitempty"`   // "z" or "Z" (SELinux); "" none
+
+	// Chown gives the source, with all below it, to the container's user before it is mounted.
+	Chown bool `json:"chown,omitempty"`
+	// Overlay leaves the source as it is: what the container writes goes with it, or is in Upper, with overlay's scratch directory Work.
+	Overlay bool   `json:"overlay,omitempty"`
+	Upper   string `json:"upper,omitempty"`
+	Work    string `json:"work,omitempty"`
+	// IDMap shows the owners of the source's files as others: see ParseIDMap; "" as they are.
+	IDMap string `json:"idMap,omitempty"`
+	// CopyUp fills a tmpfs from the image.
+	CopyUp bool `json:"copyUp,omitempty"`
+	// Image and Layer are what an image mount's Source was when the container was created: its id and that of its top layer.
+	Image string `json:"image,omitempty"`
+	Layer string `json:"layer,omitempty"`
+	// VolumeLabels and VolumeOptions are those of a volume that this mount makes.
+	VolumeLabels  map[string]string `json:"volumeLabels,omitempty"`
+	VolumeOptions map[string]string `json:"volumeOptions,omitempty"`
+}
+
+// Lasting says whether what is mounted is there while the container does not run.
+func (m *Mount) Lasting() bool {
+	return m.Type == MountBind && !m.Overlay || m.Type == MountVolume && !m.Overlay || m.Type == MountImage
 }
 
 // Device is one `--device`.

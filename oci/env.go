@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -88,6 +89,28 @@ func MergeEnv(image, user []string) []string {
 		}
 	}
 	return slices.DeleteFunc(m.list, func(s string) bool { return s == "" })
+}
+
+// base is what lies under the user's variables: the host's, the image's over them, and what the rules change.
+func (r *EnvRules) base(image []string) []string {
+	env := MergeEnv(slices.Concat(r.Host, image), nil)
+	if r.UnsetAll {
+		env = nil
+	}
+	env = MergeEnv(env, r.Unset)
+	for _, s := range r.Merge {
+		key, value, _ := strings.Cut(s, "=")
+		value = os.Expand(value, func(name string) string {
+			for _, kv := range env {
+				if k, v, _ := strings.Cut(kv, "="); k == name {
+					return v
+				}
+			}
+			return ""
+		})
+		env = MergeEnv(env, []string{key + "=" + value})
+	}
+	return env
 }
 
 // envMerger is a list of K=V in which each name is once. An empty entry was removed.

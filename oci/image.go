@@ -22,7 +22,7 @@ func (c *Config) MergeImage(img *v1.ImageConfig) {
 	if len(c.Entrypoint) == 1 && c.Entrypoint[0] == "" {
 		c.Entrypoint = nil
 	}
-	c.Env = MergeEnv(img.Env, c.Env)
+	c.Env = MergeEnv(c.EnvRules.base(img.Env), c.Env)
 	setDefault(&c.User, img.User)
 	setDefault(&c.WorkingDir, img.WorkingDir)
 	setDefault(&c.StopSignal, img.StopSignal)
@@ -58,13 +58,20 @@ func (c *Config) mergePorts(ports map[string]struct{}) {
 	c.Ports = slices.Compact(c.Ports)
 }
 
-// mergeVolumes adds an anonymous volume for each of the image's volumes on which the user mounts nothing. The image's paths are
+// mergeVolumes adds an anonymous volume, or a tmpfs, for each of the image's volumes on which the user mounts nothing. The image's paths are
 // anybody's: they are read as paths below the container's root (CVE-2022-23648).
 func (c *Config) mergeVolumes(volumes map[string]struct{}) {
+	if c.ImageVolume == "ignore" {
+		return
+	}
 	for _, target := range slices.Sorted(maps.Keys(volumes)) {
 		target = path.Clean("/" + target)
 		taken := slices.ContainsFunc(c.Mounts, func(m Mount) bool { return m.Target == target })
 		if taken || target == "/" || strings.ContainsRune(target, 0) {
+			continue
+		}
+		if c.ImageVolume == "tmpfs" {
+			c.Mounts = append(c.Mounts, Mount{Type: MountTmpfs, Target: target, Options: []string{"exec"}})
 			continue
 		}
 		c.Mounts = append(c.Mounts, Mount{Type: MountVolume, Target: target, Anonymous: true})

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"codeberg.org/hoy/hoy/oci/plan"
 )
 
 // ParseMount reads --mount key=value,… ; a source that begins with a dot is taken from cwd. Checks and messages are those of
@@ -39,10 +41,14 @@ type mountParser struct {
 	mount  Mount
 	groups []string
 	force  bool // bind-recursive=readonly
+	write  bool // rw
 }
 
 // flagFields may stand without a value.
-var flagFields = []string{"readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src", "bind-idmap"}
+var flagFields = []string{
+	"readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src", "bind-idmap",
+	"rw", "readwrite", "u", "chown", "idmap", "notmpcopyup", "tmpcopyup", "o", "exec", "noexec", "dev", "nodev", "suid", "nosuid",
+}
 
 // field takes one key=value.
 func (p *mountParser) field(field string) error {
@@ -86,18 +92,24 @@ func (p *mountParser) set(key, value, field string) (err error) {
 	case "target", "dst", "destination":
 		m.Target = value
 	case "readonly", "ro":
+		if value == "recursive" { // as it is anyway
+			value = "true"
+		}
 		m.ReadOnly, err = parseFlag(key, value)
+	case "rw", "readwrite":
+		p.write, err = parseFlag(key, value)
+		m.ReadOnly = !p.write
 	case "consistency": // of Docker Desktop; it means nothing on Linux
 	case "bind-propagation":
 		m.Propagation = strings.ToLower(value)
 	case "bind-nonrecursive":
-		return errors.New("bind-nonrecursive is deprecated, use bind-recursive=disabled instead")
+		m.NonRecursive, err = parseFlag(key, value)
 	case "bind-recursive":
 		return p.recursive(key, value)
 	case "bind-create-src":
 		m.Create, err = parseFlag(key, value)
-	case "volume-subpath":
-		m.Subpath = value
+	case "volume-subpath", "image-subpath", "subpath":
+		m.Subpath = strings.TrimPrefix(value, "/")
 	case "volume-nocopy":
 		m.NoCopy, err = parseFlag(key, value)
 	case "tmpfs-size", "tmpfs-mode":
@@ -106,12 +118,64 @@ func (p *mountParser) set(key, value, field string) (err error) {
 		if value != "local" {
 			return fmt.Errorf("volume driver %q is not supported", value)
 		}
-	case "bind-idmap", "volume-label", "volume-opt", "image-subpath":
-		return fmt.Errorf("option '%s' is not supported", key)
+	case "volume-label":
+		addTo(&m.VolumeLabels, value)
+	case "volume-opt":
+		addTo(&m.VolumeOptions, value)
+	default:
+		return p.setMore(key, value, field)
+	}
+	return err
+}
+
+// setMore sets what podman's fields say.
+func (p *mountParser) setMore(key, value, field string) (err error) {
+	m := &p.mount
+	switch key {
+	case "u", "chown":
+		m.Chown, err = parseFlag(key, value)
+	case "o":
+		m.Overlay, err = parseFlag(key, value)
+	case "upperdir":
+		m.Upper = value
+	case "workdir":
+		m.Work = value
+	case "idmap", "bind-idmap":
+		if m.IDMap = value; value == "true" {
+			m.IDMap = idMapAuto
+		}
+	case "relabel":
+		m.Relabel, err = relabel(value)
+	case "tmpcopyup":
+		m.CopyUp, err = parseFlag(key, value)
+	case "notmpcopyup":
+	case "exec", "noexec", "dev", "nodev", "suid", "nosuid":
+		m.Options = append(m.Options, key)
+	case "uid", "gid", "mode", "max":
+		m.Options = append(m.Options, key+"="+value)
 	default:
 		return fmt.Errorf("unknown option '%s' in '%s'", key, field)
 	}
 	return err
+}
+
+// relabel gives the letter that -v has for --mount's words.
+func relabel(word string) (string, error) {
+	switch word {
+	case "shared":
+		return "z", nil
+	case "private":
+		return "Z", nil
+	}
+	return "", fmt.Errorf("invalid value for 'relabel': %s (must be \"shared\" or \"private\")", word)
+}
+
+func addTo(to *map[string]string, pair string) {
+	if *to == nil {
+		*to = map[string]string{}
+	}
+	key, value, _ := strings.Cut(pair, "=")
+	(*to)[key] = value
 }
 
 func (p *mountParser) recursive(key, value string) error {
@@ -155,6 +219,9 @@ func (p *mountParser) finish() error {
 			return fmt.Errorf("cannot mix '%s-*' options with mount type '%s'", group, m.Type)
 		}
 	}
+	if m.Type == MountImage {
+		m.ReadOnly = !p.write
+	}
 	switch {
 	case m.TopOnly && !m.ReadOnly:
 		return errors.New("option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction")
@@ -184,8 +251,18 @@ func ParseTmpfs(s string) (Mount, error) {
 		return Mount{}, err
 	}
 	m := Mount{Type: MountTmpfs, Target: target}
+	var words []string
 	if options != "" {
-		m.Options = strings.Split(options, ",")
+		words = strings.Split(options, ",")
+	}
+	for _, o := range words {
+		switch o {
+		case "tmpcopyup":
+			m.CopyUp = true
+		case "notmpcopyup":
+		default:
+			m.Options = append(m.Options, o)
+		}
 	}
 	if err := checkTmpfsOptions(m.Options); err != nil {
 		return Mount{}, err
@@ -200,7 +277,7 @@ var tmpfsData = []string{"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks",
 func checkTmpfsOptions(options []string) error {
 	for _, o := range options {
 		key, _, hasValue := strings.Cut(o, "=")
-		if hasValue && slices.Contains(tmpfsData, key) || !hasValue && (o == "defaults" || isMountWord(o)) {
+		if hasValue && slices.Contains(tmpfsData, key) || !hasValue && (o == "defaults" || plan.IsMountWord(o)) {
 			continue
 		}
 		return fmt.Errorf("invalid tmpfs option [%q]", o)

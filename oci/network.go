@@ -29,6 +29,9 @@ const (
 	NetworkPath                         // that of a file: "ns:PATH"
 )
 
+// NoDNS, as a name server, leaves the image's own /etc/resolv.conf in its place.
+const NoDNS = "none"
+
 // DefaultNetwork is the network of a container that names none. It may be called "default" too.
 const DefaultNetwork = "bridge"
 
@@ -51,6 +54,9 @@ func (c *Config) NetworkMode() (NetworkMode, string) {
 // checkNetwork refuses what cannot go together: moby's messages.
 func (c *Config) checkNetwork() error {
 	mode, value := c.NetworkMode()
+	if c.NoHosts && len(c.ExtraHosts) > 0 {
+		return errors.New("conflicting options: --no-hosts and --add-host")
+	}
 	if mode == NetworkBridge {
 		return c.checkNetworks()
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/oci/plan"
 )
 
 // ParseDevice reads --device SOURCE[:TARGET[:PERMISSIONS]] or SOURCE:PERMISSIONS. Messages are docker/cli's.
@@ -28,9 +30,6 @@ func ParseDevice(s string) (Device, error) {
 	}
 	if !validDeviceMode(d.Permissions) {
 		return Device{}, fmt.Errorf("bad mode specified: %s", d.Permissions)
-	}
-	if !path.IsAbs(d.Source) && strings.Contains(d.Source, "=") {
-		return Device{}, fmt.Errorf("CDI devices are not supported: %s", s)
 	}
 	for _, p := range []string{d.Target, d.Source} {
 		if !path.IsAbs(p) {
@@ -84,37 +83,10 @@ func ParseLabels(list []string) (map[string]string, error) {
 // one (CVE-2022-0811).
 func ParseSysctl(s string) (key, value string, err error) {
 	key, value, ok := strings.Cut(s, "=")
-	if !ok || !validSysctl(key) || strings.ContainsAny(value, "\n\x00") {
+	if !ok || !plan.ValidSysctl(key) || strings.ContainsAny(value, "\n\x00") {
 		return "", "", fmt.Errorf("sysctl '%s' is not allowed", s)
 	}
 	return key, value, nil
-}
-
-// ipcSysctls belong to the IPC namespace (as fs.mqueue.* do), net.* to the network namespace.
-var ipcSysctls = []string{"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
-	"kernel.shmmni", "kernel.shm_rmid_forced"}
-
-func validSysctl(key string) bool {
-	for _, c := range []byte(key) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._-/", c) >= 0) {
-			return false
-		}
-	}
-	if strings.Contains(key, "..") || strings.Contains(key, "//") || strings.Contains(key, "./") || strings.Contains(key, "/.") {
-		return false
-	}
-	return isIPCSysctl(key) || isNetSysctl(key)
-}
-
-func isNetSysctl(key string) bool { return strings.HasPrefix(key, "net.") && len(key) > len("net.") }
-
-func isIPCSysctl(key string) bool {
-	for _, k := range ipcSysctls {
-		if k == key {
-			return true
-		}
-	}
-	return strings.HasPrefix(key, "fs.mqueue.")
 }
 
 // ParseSignal reads a signal's name, with or without SIG, or its number. RTMIN+n and RTMAX-n are known.

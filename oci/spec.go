@@ -1,12 +1,15 @@
 package oci
 
 import (
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/plan"
 	"codeberg.org/hoy/hoy/oci/seccomp"
+	"codeberg.org/hoy/hoy/oci/userns"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-tools/generate"
 )
@@ -19,12 +22,20 @@ type SpecOptions struct {
 	// The root: an overlay of Lower (top first) under Upper. Config.Rootfs is used when Lower is empty.
 	Lower       []string
 	Upper, Work string
-	Volatile    bool // the upper directory need not survive a power cut (--rm)
+	Volatile    bool     // the upper directory need not survive a power cut (--rm)
+	Data        []string // data-only layers of the overlay
+	// Of a container with a user namespace of its own (Config.IDMap):
+	Mapped     bool   // the kernel can show the host's files with that one's ids
+	UsernsPath string // an existing one; else it is made
 
+	Overlays   map[string]*child.Rootfs // by target: what image mounts and overlays over a directory are made of
 	VolumePath func(name string) string // the data directory of a volume
 	Etc        map[string]string        // "/etc/hosts", "/etc/hostname", "/etc/resolv.conf" → the host's file to mount there
 	NetNSPath  string                   // an existing network namespace to join
 	NetNSOwn   bool                     // NetNSPath was made for this container alone
+	// Joins are existing namespaces to join, of other containers; ShmOf is a process, /proc/PID, of the one for IPC, whose /dev/shm goes with it.
+	Joins map[specs.LinuxNamespaceType]string
+	ShmOf string
 
 	// Seccomp replaces what Config.SecurityOpt says; nil leaves the choice to it.
 	Seccomp      *specs.LinuxSeccomp
@@ -39,28 +50,17 @@ type SpecOptions struct {
 	Device func(path string) ([]specs.LinuxDevice, error)
 }
 
-// Host is what a specification depends on of the machine. The zero value is a plain Linux machine of hoy's own architecture
-// without cgroups, on which every capability can be had.
-type Host struct {
-	Arch     string        // GOARCH; "" is hoy's own
-	Kernel   string        // uname -r; "" means new
-	Hostname string        // the name of containers on the host's network
-	Caps     uint64        // the bounding set, a bit a capability; 0 means all that are known
-	CPUs     int           // number of CPUs whose thermal_throttle directory is to be masked; 0 where sysfs has none
-	TTYGroup bool          // rootless: group 5 is mapped, so that terminals can belong to it
-	Cgroups  []CgroupMount // what is to be mounted below /sys/fs/cgroup, in order; empty where there is nothing
-}
+// Host is what a specification depends on of the machine.
+type Host = plan.Host
 
-// CgroupMount is one hierarchy below /sys/fs/cgroup: {"", "cgroup2", ""} alone for version 2, else one for each name under
-// which a version 1 hierarchy is to be found.
-type CgroupMount struct {
-	Dir  string // "memory", "cpu,cpuacct"; "" is /sys/fs/cgroup itself
-	Type string // "cgroup2" or "cgroup"
-	Data string // "memory", "none,name=systemd"
-}
+// ReadHost reads what a specification depends on of this machine.
+func ReadHost(rootless bool) (Host, error) { return plan.ReadHost(rootless) }
 
-// ErrNoCommand is a container without anything to run. The text is Docker's.
-var ErrNoCommand = errors.New("no command specified")
+// BoundingSet finds the line CapBnd of proc_pid_status(5).
+func BoundingSet(status []byte) uint64 { return plan.BoundingSet(status) }
+
+// ErrNoCommand is a container without anything to run.
+var ErrNoCommand = plan.ErrNoCommand
 
 // Spec is the OCI runtime specification of c, with Docker's defaults.
 func Spec(c *Config, o SpecOptions) (*specs.Spec, error) {
@@ -109,7 +109,9 @@ func (s *specBuilder) process() error {
 		g.AddProcessRlimits("RLIMIT_"+strings.ToUpper(u.Name), uint64(u.Hard), uint64(u.Soft))
 	}
 	g.Config.Annotations = maps.Clone(c.Annotations)
-	return nil
+	var err error
+	g.Config.Process.User.Umask, err = c.umask()
+	return err
 }
 
 // rootPath is what the specification says of the root; an overlay has no path on the host.
@@ -123,7 +125,7 @@ func rootPath(c *Config) string {
 // hostname is the container's own: what the user said, the host's on its network, else the first 12 digits of the id.
 func (s *specBuilder) hostname() string {
 	switch {
-	case s.c.UTSMode == "host":
+	case s.c.UTSMode != "": // another's: it keeps its name
 		return ""
 	case s.c.Hostname != "":
 		return s.c.Hostname
@@ -156,9 +158,12 @@ func (s *specBuilder) security() error {
 		return err
 	}
 	// Never inheritable or ambient: programs with file capabilities would hand them to ordinary users (CVE-2022-24769).
-	names := CapNames(set)
+	names := plan.CapNames(set)
 	s.g.Config.Process.Capabilities = &specs.LinuxCapabilities{Bounding: names, Effective: names, Permitted: names}
 	s.g.SetProcessNoNewPrivileges(sec.NoNewPrivileges)
+	if err := s.labels(&sec); err != nil {
+		return err
+	}
 	linux := s.g.Config.Linux
 	if linux.Seccomp, err = s.c.seccompProfile(names, s.o); err != nil {
 		return err
@@ -199,9 +204,9 @@ func (s *specBuilder) namespaces() error {
 	}{
 		{specs.MountNamespace, "", ""},
 		{specs.NetworkNamespace, c.Network, s.o.NetNSPath},
-		{specs.UTSNamespace, c.UTSMode, ""},
-		{specs.PIDNamespace, c.PidMode, ""},
-		{specs.IPCNamespace, c.IpcMode, ""},
+		{specs.UTSNamespace, c.UTSMode, s.o.Joins[specs.UTSNamespace]},
+		{specs.PIDNamespace, c.PidMode, s.o.Joins[specs.PIDNamespace]},
+		{specs.IPCNamespace, c.IpcMode, s.o.Joins[specs.IPCNamespace]},
 		{specs.CgroupNamespace, c.CgroupnsMod, ""},
 	} {
 		if ns.mode == "host" {
@@ -211,16 +216,43 @@ func (s *specBuilder) namespaces() error {
 			return err
 		}
 	}
-	return nil
+	if c.IDMap == nil {
+		return nil
+	}
+	for _, r := range c.IDMap.UIDs {
+		s.g.AddLinuxUIDMapping(r.Outside, r.Inside, r.Count)
+	}
+	for _, r := range c.IDMap.GIDs {
+		s.g.AddLinuxGIDMapping(r.Outside, r.Inside, r.Count)
+	}
+	return s.g.AddOrReplaceLinuxNamespace(string(specs.UserNamespace), s.o.UsernsPath)
 }
 
-// sysctls sets Docker's and the user's: in its own network namespace a container may open any port and send echo requests. A
-// user namespace cannot give the latter to groups that it does not have.
+// inUserns says whether the container is in another user namespace than the host's first.
+func (s *specBuilder) inUserns() bool { return s.o.Rootless || s.c.IDMap != nil }
+
+// pingGroups are the groups that may send echo requests: all. A user namespace cannot name groups that it does not have.
+func (s *specBuilder) pingGroups() string {
+	groups := s.o.Host.Groups
+	if s.c.IDMap != nil {
+		groups = s.c.IDMap.GIDs
+	}
+	if !s.inUserns() {
+		return "0 2147483647"
+	}
+	low, high, ok := userns.Span(groups)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%d %d", low, high)
+}
+
+// sysctls sets Docker's and the user's: in its own network namespace a container may open any port and send echo requests.
 func (s *specBuilder) sysctls() error {
 	if s.c.Network != "host" && (s.o.NetNSPath == "" || s.o.NetNSOwn) {
 		s.g.AddLinuxSysctl("net.ipv4.ip_unprivileged_port_start", "0")
-		if !s.o.Rootless {
-			s.g.AddLinuxSysctl("net.ipv4.ping_group_range", "0 2147483647")
+		if groups := s.pingGroups(); groups != "" {
+			s.g.AddLinuxSysctl("net.ipv4.ping_group_range", groups)
 		}
 	}
 	for key, value := range s.c.Sysctls {

@@ -11,16 +11,15 @@ import (
 	"strings"
 	"testing"
 
-	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/plan"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "write the golden files of testdata")
 
 // host is the machine of the golden files.
 func host() Host {
-	return Host{Arch: "amd64", Kernel: "6.18.0", Hostname: "machine", CPUs: 1, TTYGroup: true, Cgroups: []CgroupMount{{Type: "cgroup2"}}}
+	return Host{Arch: "amd64", Kernel: "6.18.0", Hostname: "machine", CPUs: 1, TTYGroup: true, Cgroups: []plan.CgroupMount{{Type: "cgroup2"}}}
 }
 
 const testID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -45,7 +44,7 @@ func fixtures() map[string]fixture {
 	hostnet.cfg.Network, hostnet.cfg.ReadOnly = "host", true
 	rootlessHostnet := hostnet
 	rootlessHostnet.o.Rootless = true
-	privileged.cfg.Privileged, privileged.o.Host.Cgroups = true, []CgroupMount{{"memory", "cgroup", "memory"}, {"cpu,cpuacct", "cgroup", "cpu,cpuacct"}}
+	privileged.cfg.Privileged, privileged.o.Host.Cgroups = true, []plan.CgroupMount{{Dir: "memory", Type: "cgroup", Data: "memory"}, {Dir: "cpu,cpuacct", Type: "cgroup", Data: "cpu,cpuacct"}}
 	privileged.o.HostDevices = []specs.LinuxDevice{node("/dev/null", "c", 1, 3), node("/dev/sda", "b", 8, 0)}
 	return map[string]fixture{
 		"root": root, "rootless": rootless, "hostnet": hostnet, "rootless-hostnet": rootlessHostnet, "privileged": privileged,
@@ -151,81 +150,6 @@ func TestSpecRefuses(t *testing.T) {
 	}
 }
 
-func TestPlanRefuses(t *testing.T) {
-	change := func(f func(*specs.Spec)) *specs.Spec {
-		s, err := Spec(&Config{Cmd: []string{"a"}, SecurityOpt: []string{"seccomp=unconfined"}}, SpecOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(s)
-		return s
-	}
-	for want, f := range map[string]func(*specs.Spec){
-		"no command specified":                         func(s *specs.Spec) { s.Process.Args = nil },
-		"has no root or is not for Linux":              func(s *specs.Spec) { s.Linux = nil },
-		"hooks of the specification":                   func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststop: []specs.Hook{{}}} },
-		"process.apparmorProfile of the specification": func(s *specs.Spec) { s.Process.ApparmorProfile = "x" },
-		"linux.uidMappings of the specification":       func(s *specs.Spec) { s.Linux.UIDMappings = make([]specs.LinuxIDMapping, 1) },
-		`namespace "user" of the specification`:        func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "user"}} },
-		"without a mount namespace":                    func(s *specs.Spec) { s.Linux.Namespaces = nil },
-		`rootfsPropagation "x"`:                        func(s *specs.Spec) { s.Linux.RootfsPropagation = "x" },
-		`option "x" of the bind mount at /b`: func(s *specs.Spec) {
-			s.Mounts = []specs.Mount{{Destination: "/b", Type: "bind", Options: []string{"x"}}}
-		},
-		"id mapping of the mount at /b": func(s *specs.Spec) {
-			s.Mounts = []specs.Mount{{Destination: "/b", Type: "bind", UIDMappings: make([]specs.LinuxIDMapping, 1)}}
-		},
-		`device /dev/x has the unknown type "z"`: func(s *specs.Spec) { s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "z"}} },
-		"invalid rlimit type: RLIMIT_TEST":       func(s *specs.Spec) { s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_TEST"}} },
-		"invalid rlimit type: CPU":               func(s *specs.Spec) { s.Process.Rlimits = []specs.POSIXRlimit{{Type: "CPU"}} },
-		`unknown capability: "CAP_X"`:            func(s *specs.Spec) { s.Process.Capabilities.Bounding = []string{"CAP_X"} },
-		"unable to set hostname without": func(s *specs.Spec) {
-			s.Hostname, s.Linux.Namespaces = "x", []specs.LinuxNamespace{{Type: "mount"}}
-		},
-		`sysctl "vm.swappiness" is not in a separate kernel namespace`: func(s *specs.Spec) { s.Linux.Sysctl["vm.swappiness"] = "1" },
-		`sysctl "net.x" not allowed in host network namespace`: func(s *specs.Spec) {
-			s.Hostname, s.Linux.Namespaces, s.Linux.Sysctl = "", []specs.LinuxNamespace{{Type: "mount"}}, map[string]string{"net.x": "1"}
-		},
-		`sysctl "kernel.sem" is not allowed in the hosts ipc namespace`: func(s *specs.Spec) {
-			s.Hostname, s.Linux.Namespaces, s.Linux.Sysctl = "", []specs.LinuxNamespace{{Type: "mount"}}, map[string]string{"kernel.sem": "1"}
-		},
-		"SCMP_ACT_NOTIFY": func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActNotify} },
-	} {
-		if _, err := Plan(change(f), SpecOptions{}, nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
-	}
-}
-
-// TestPlanOfBundle is the way of `hoy oci`: no Config, numbers for users, the root as a directory.
-func TestPlanOfBundle(t *testing.T) {
-	mask, height := uint32(0o77), uint(24)
-	s := &specs.Spec{
-		Process: &specs.Process{Args: []string{"a"}, Cwd: "/", ConsoleSize: &specs.Box{Height: height, Width: 80},
-			User: specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3}, Umask: &mask}},
-		Root:   &specs.Root{Path: "/bundle/rootfs"},
-		Linux:  &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: "mount"}, {Type: "time"}, {Type: "pid", Path: "/proc/1/ns/pid"}}, RootfsPropagation: "rslave"},
-		Mounts: []specs.Mount{{Destination: "/sys/fs/cgroup", Type: "cgroup", Options: []string{"ro"}}},
-	}
-	p, err := Plan(s, SpecOptions{Host: host(), Rootless: true}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.IDs.UID != 1 || p.IDs.GID != 2 || *p.Umask != mask || p.Rows != 24 || p.Cols != 80 || p.Rootfs.Bind != "/bundle/rootfs" {
-		t.Errorf("got %+v", p)
-	}
-	if p.Clone != unix.CLONE_NEWNS|unix.CLONE_NEWTIME || len(p.Join) != 1 || p.Propagation != unix.MS_SLAVE|unix.MS_REC {
-		t.Errorf("namespaces %#x, %v, propagation %#x", p.Clone, p.Join, p.Propagation)
-	}
-	// Without a cgroup namespace a user's container must not change the host's tree (CVE-2023-25809), whatever the specification says.
-	s.Mounts[0].Options = nil
-	p, err = Plan(s, SpecOptions{Host: host(), Rootless: true}, nil)
-	want := child.Mount{Type: "bind", Source: cgroupRoot, Target: cgroupRoot, Flags: unix.MOUNT_ATTR_RDONLY, Recursive: true, Optional: true}
-	if err != nil || len(p.Mounts) != 1 || p.Mounts[0] != want {
-		t.Errorf("got %+v, %v", p.Mounts, err)
-	}
-}
-
 func TestSeccompChoice(t *testing.T) {
 	own := &specs.LinuxSeccomp{DefaultAction: specs.ActLog}
 	allow := `seccomp={"defaultAction":"SCMP_ACT_ALLOW"}`
@@ -286,17 +210,17 @@ func TestModes(t *testing.T) {
 	if m := mount(spec(Config{IpcMode: "none"}, SpecOptions{}), "/dev/shm"); m != nil {
 		t.Errorf("/dev/shm with --ipc none: %+v", m)
 	}
-	if m := mount(spec(Config{}, SpecOptions{}), cgroupRoot); m != nil {
+	if m := mount(spec(Config{}, SpecOptions{}), "/sys/fs/cgroup"); m != nil {
 		t.Errorf("control groups on a host without: %+v", m)
 	}
-	if m := mount(spec(Config{SecurityOpt: []string{"writable-cgroups"}}, SpecOptions{Host: host()}), cgroupRoot); slices.Contains(m.Options, "ro") {
+	if m := mount(spec(Config{SecurityOpt: []string{"writable-cgroups"}}, SpecOptions{Host: host()}), "/sys/fs/cgroup"); slices.Contains(m.Options, "ro") {
 		t.Errorf("writable control groups: %+v", m)
 	}
 	dev := spec(Config{Mounts: []Mount{{Type: MountBind, Source: "/dev", Target: "/dev"}}}, SpecOptions{})
 	if mount(dev, "/dev/pts") != nil || mount(dev, "/dev/shm") != nil || mount(dev, "/dev").Source != "/dev" {
 		t.Errorf("the user's /dev: %+v", dev.Mounts)
 	}
-	if p, err := Plan(dev, SpecOptions{}, nil); err != nil || len(p.Devices) != 0 {
+	if p, err := plan.Compile(dev, plan.Options{Filter: func(*specs.LinuxSeccomp) ([]byte, uint, error) { return nil, 0, nil }}); err != nil || len(p.Devices) != 0 {
 		t.Errorf("devices on the user's /dev: %v, %v", p.Devices, err)
 	}
 }

@@ -40,15 +40,15 @@ func (s *specBuilder) adapt(m specs.Mount) (specs.Mount, bool) {
 	c, host := s.c, s.o.Host
 	switch m.Destination {
 	case "/proc":
-		if s.o.Rootless && c.PidMode == "host" { // proc shows a PID namespace, and only its owner mounts it
+		if s.inUserns() && c.PidMode == "host" { // proc shows a PID namespace, and only its owner mounts it
 			return fromHost("/proc", "nosuid", "noexec", "nodev"), true
 		}
 	case "/dev/pts":
-		if s.o.Rootless && !host.TTYGroup {
+		if s.inUserns() && !s.ttyGroup() {
 			m.Options = without(m.Options, "gid=5")
 		}
 	case "/sys":
-		if s.o.Rootless && c.Network == "host" { // sysfs shows a network namespace
+		if s.inUserns() && c.Network == "host" { // sysfs shows a network namespace
 			m = fromHost("/sys", "nosuid", "noexec", "nodev", "rro")
 		}
 		if c.Privileged {
@@ -61,7 +61,7 @@ func (s *specBuilder) adapt(m specs.Mount) (specs.Mount, bool) {
 		}
 		return m, len(host.Cgroups) > 0
 	case "/dev/mqueue":
-		if c.IpcMode == "host" {
+		if c.IpcMode == "host" && s.inUserns() { // else the host's queues are mounted anew: not every host has them there
 			return fromHost("/dev/mqueue", "nosuid", "noexec", "nodev"), true
 		}
 	case "/dev/shm":
@@ -70,12 +70,25 @@ func (s *specBuilder) adapt(m specs.Mount) (specs.Mount, bool) {
 	return m, true
 }
 
+// ttyGroup says whether the container has the group that terminals belong to.
+func (s *specBuilder) ttyGroup() bool {
+	const tty = 5
+	if s.c.IDMap == nil {
+		return s.o.Host.TTYGroup
+	}
+	_, ok := s.c.IDMap.GID(tty)
+	return ok
+}
+
 func (s *specBuilder) adaptShm(m specs.Mount) (specs.Mount, bool) {
 	switch s.c.IpcMode {
 	case "none":
 		return m, false
 	case "host":
 		return fromHost("/dev/shm", "nosuid", "noexec", "nodev"), true
+	}
+	if s.o.ShmOf != "" {
+		return fromHost("/dev/shm", "nosuid", "noexec", "nodev"), true // Plan says whose
 	}
 	size := s.c.ShmSize
 	if size == 0 {
@@ -123,12 +136,8 @@ func (s *specBuilder) ownMounts() ([]specs.Mount, error) {
 
 // ownMount translates one mount of the user's.
 func (s *specBuilder) ownMount(m *Mount) (specs.Mount, error) {
-	if m.Type == MountTmpfs {
-		options := append([]string{"noexec", "nosuid", "nodev", "rprivate"}, m.Options...)
-		if m.ReadOnly {
-			options = append(options, "ro")
-		}
-		return specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options}, nil
+	if m.Type == MountTmpfs || m.Type == MountDevpts || m.Type == MountRamfs {
+		return newFileSystem(m), nil
 	}
 	out := specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source, Options: bindOptions(m)}
 	if m.Type == MountVolume {
@@ -139,6 +148,19 @@ func (s *specBuilder) ownMount(m *Mount) (specs.Mount, error) {
 	}
 	s.shareRoot(m.Propagation)
 	return out, nil
+}
+
+// newFileSystem translates a mount that has no source.
+func newFileSystem(m *Mount) specs.Mount {
+	options := []string{"noexec", "nosuid", "nodev", "rprivate"}
+	if m.Type == MountDevpts {
+		options = []string{"noexec", "nosuid", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}
+	}
+	options = append(options, m.Options...)
+	if m.ReadOnly {
+		options = append(options, "ro")
+	}
+	return specs.Mount{Destination: m.Target, Type: string(m.Type), Source: string(m.Type), Options: options}
 }
 
 // bindOptions are the options of a bind: Docker makes a read-only one so with all that is mounted below it.

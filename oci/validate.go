@@ -6,8 +6,10 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
+	"codeberg.org/hoy/hoy/oci/plan"
 	"codeberg.org/hoy/hoy/oci/seccomp"
 )
 
@@ -32,7 +34,18 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// keepGroups is the --group-add that leaves the process the groups that hoy was called with (podman).
+const keepGroups = "keep-groups"
+
+// KeepsGroups says whether the container's process has the groups that hoy was called with: by --group-add keep-groups, or by crun's annotation.
+func (c *Config) KeepsGroups() bool {
+	return slices.Contains(c.GroupAdd, keepGroups) || c.Annotations["run.oci.keep_original_groups"] == "1"
+}
+
 func (c *Config) checkIdentity() error {
+	if slices.Contains(c.GroupAdd, keepGroups) && len(c.GroupAdd) > 1 {
+		return errors.New("the '--group-add keep-groups' option is not allowed with any other --group-add options")
+	}
 	if c.Name != "" && !validName(c.Name) {
 		//lint:ignore ST1005 Docker's words
 		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", c.Name)
@@ -49,6 +62,18 @@ func (c *Config) checkProcess() error {
 	if c.Detach && len(c.Attach) > 0 {
 		return errors.New("conflicting options: cannot specify both --attach and --detach")
 	}
+	if c.AutoRemove && c.Restart.Any() {
+		return errors.New("conflicting options: cannot specify both --restart and --rm")
+	}
+	if err := c.Restart.Check(); err != nil {
+		return err
+	}
+	if err := c.Healthcheck.Validate(); err != nil {
+		return err
+	}
+	if c.Timeout < 0 {
+		return errors.New("--timeout cannot be negative")
+	}
 	for _, e := range c.Env {
 		if key, _, _ := strings.Cut(e, "="); key == "" || strings.ContainsRune(e, 0) {
 			return fmt.Errorf("invalid environment variable: %s", e)
@@ -58,10 +83,53 @@ func (c *Config) checkProcess() error {
 		return fmt.Errorf("the working directory '%s' is invalid, it needs to be an absolute path", c.WorkingDir)
 	}
 	if c.StopSignal != "" {
-		_, err := ParseSignal(c.StopSignal)
+		if _, err := ParseSignal(c.StopSignal); err != nil {
+			return err
+		}
+	}
+	if _, err := c.umask(); err != nil {
 		return err
 	}
-	return nil
+	return c.checkUnit()
+}
+
+// umask is Umask as a number; nil for the default.
+func (c *Config) umask() (*uint32, error) {
+	if c.Umask == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(c.Umask, 8, 32)
+	if err != nil || n > 0o777 {
+		return nil, fmt.Errorf("invalid umask %q: an octal number up to 0777", c.Umask)
+	}
+	mask := uint32(n)
+	return &mask, nil
+}
+
+// checkUnit refuses what the flags that are for services know no meaning of.
+func (c *Config) checkUnit() error {
+	switch c.SdNotify {
+	case "", "conmon", "container", "healthy", "ignore":
+	default:
+		return fmt.Errorf("invalid --sdnotify %q: must be container, conmon, healthy or ignore", c.SdNotify)
+	}
+	switch c.ImageVolume {
+	case "", "anonymous", "tmpfs", "ignore":
+	default:
+		return fmt.Errorf("invalid --image-volume %q: must be anonymous, tmpfs or ignore", c.ImageVolume)
+	}
+	return checkRuntime(c.Runtime)
+}
+
+// ociRuntimes are the names under which tools ask for the usual way to start a container. hoy's is one like them. A
+// runtime that isolates differently (gVisor, Kata) promises more than that and is refused.
+var ociRuntimes = []string{"hoy", "runc", "crun", "youki", "io.containerd.runc.v2"}
+
+func checkRuntime(name string) error {
+	if name == "" || slices.Contains(ociRuntimes, path.Base(name)) {
+		return nil
+	}
+	return fmt.Errorf("unknown or invalid runtime name: %s", name)
 }
 
 func (c *Config) checkSecurity() error {
@@ -71,14 +139,6 @@ func (c *Config) checkSecurity() error {
 	s, err := c.Security()
 	if err != nil {
 		return err
-	}
-	if s.AppArmor != "" && s.AppArmor != unconfined {
-		return fmt.Errorf("--security-opt apparmor=%s is not supported: hoy loads no AppArmor profiles", s.AppArmor)
-	}
-	for _, label := range s.Labels {
-		if label != "disable" {
-			return fmt.Errorf("--security-opt label=%s is not supported: hoy sets no SELinux labels", label)
-		}
 	}
 	if s.WritableCgroups && c.CgroupnsMod == "host" {
 		return errors.New("option 'writable-cgroups' is not allowed with the host's cgroup namespace")
@@ -103,23 +163,29 @@ func (c *Config) checkNamespaces() error {
 		{"--pid", c.PidMode, nil, "--pid: invalid PID mode"},
 		{"--ipc", c.IpcMode, []string{"private", "shareable", "none"}, "invalid IPC mode: " + c.IpcMode},
 		{"--uts", c.UTSMode, nil, "--uts: invalid UTS mode"},
-		{"--userns", c.UsernsMode, nil, "--userns: invalid USER mode"},
 		{"--cgroupns", c.CgroupnsMod, []string{"private"}, "--cgroupns: invalid CGROUP mode"},
 	} {
-		kind, _, _ := strings.Cut(mode.value, ":")
+		kind, ref, _ := strings.Cut(mode.value, ":")
 		switch {
 		case mode.value == "" || mode.value == "host" || slices.Contains(mode.other, mode.value):
-		case slices.Contains([]string{"container", "ns", "keep-id", "auto", "nomap"}, kind):
+		case kind == "container" && ref != "" && mode.flag != "--cgroupns":
+		case kind == "ns":
 			return fmt.Errorf("%s %s is not supported", mode.flag, mode.value)
 		default:
 			return errors.New(mode.unknown)
 		}
 	}
-	if c.UTSMode == "host" && c.Hostname+c.Domainname != "" {
+	if _, err := c.Userns(); err != nil {
+		return err
+	}
+	if c.UTSMode != "" && c.Hostname+c.Domainname != "" {
 		return errors.New("conflicting options: hostname and the UTS mode")
 	}
 	return c.checkNetwork()
 }
+
+// ContainerMode gives the container of a namespace flag "container:REF".
+func ContainerMode(mode string) (ref string, ok bool) { return strings.CutPrefix(mode, "container:") }
 
 func (c *Config) checkMounts() error {
 	targets := make(map[string]bool, len(c.Mounts))
@@ -152,10 +218,10 @@ func (c *Config) checkSysctls() error {
 		if _, _, err := ParseSysctl(key + "=" + c.Sysctls[key]); err != nil {
 			return err
 		}
-		if isNetSysctl(key) && c.Network == "host" {
+		if plan.IsNetSysctl(key) && c.Network == "host" {
 			return fmt.Errorf("sysctl %q not allowed in host network namespace", key)
 		}
-		if isIPCSysctl(key) && c.IpcMode == "host" {
+		if plan.IsIPCSysctl(key) && c.IpcMode == "host" {
 			return fmt.Errorf("sysctl %q is not allowed in the hosts ipc namespace", key)
 		}
 	}
@@ -168,7 +234,7 @@ func (c *Config) checkLimits() error {
 		return fmt.Errorf("Invalid value %d, range for oom score adj is [-1000, 1000]", c.OomScoreAdj)
 	}
 	for _, u := range c.Ulimits {
-		if _, ok := rlimitOf(u.Name); !ok {
+		if _, ok := plan.Rlimit(u.Name); !ok {
 			return fmt.Errorf("invalid ulimit type: %s", u.Name)
 		}
 	}
@@ -176,14 +242,6 @@ func (c *Config) checkLimits() error {
 }
 
 func (c *Config) checkLog() error {
-	switch c.LogDriver {
-	case "", "json-file":
-		return nil
-	case "none":
-		if len(c.LogOpts) > 0 {
-			return errors.New("invalid logging opts for driver none")
-		}
-		return nil
-	}
-	return fmt.Errorf("logger: no log driver named '%s' is registered", c.LogDriver)
+	_, err := c.Log()
+	return err
 }

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -64,13 +65,26 @@ var volumeModes = [...][]string{
 	{"ro", "rw"},
 	{"z", "Z"},
 	propagations,
-	{"nocopy"},
+	{"nocopy", "copy"},
 	{"consistent", "cached", "delegated"}, // of Docker Desktop; they mean nothing on Linux
+	// podman's
+	{"bind", "rbind"},
+	{"exec", "noexec"},
+	{"dev", "nodev"},
+	{"suid", "nosuid"},
+	{"U"},
+	{"O"},
+	{"idmap"},
+	{"upperdir"},
+	{"workdir"},
 }
 
 func validVolumeMode(mode string) bool {
 	var seen [len(volumeModes)]bool
 	for _, word := range strings.Split(mode, ",") {
+		if key, value, ok := strings.Cut(word, "="); ok && value != "" && slices.Contains([]string{"idmap", "upperdir", "workdir"}, key) {
+			word = key
+		}
 		group := slices.IndexFunc(volumeModes[:], func(g []string) bool { return slices.Contains(g, word) })
 		if group < 0 || seen[group] {
 			return false
@@ -83,9 +97,24 @@ func validVolumeMode(mode string) bool {
 // applyMode sets what the words of a valid mode say.
 func (m *Mount) applyMode(mode string) {
 	for _, word := range strings.Split(mode, ",") {
+		key, value, _ := strings.Cut(word, "=")
 		switch {
 		case word == "ro":
 			m.ReadOnly = true
+		case word == "bind":
+			m.NonRecursive = true
+		case word == "U":
+			m.Chown = true
+		case word == "O":
+			m.Overlay = true
+		case key == "idmap":
+			m.IDMap = cmp.Or(value, idMapAuto)
+		case key == "upperdir":
+			m.Upper = value
+		case key == "workdir":
+			m.Work = value
+		case slices.Contains(mountWords, word):
+			m.Options = append(m.Options, word)
 		case word == "z" || word == "Z":
 			m.Relabel = word
 		case word == "nocopy":
@@ -98,26 +127,78 @@ func (m *Mount) applyMode(mode string) {
 
 // check says what is wrong with a mount, in moby's words (validateMountConfigImpl).
 func (m *Mount) check() error {
+	if m.Type == MountGlob && m.Target == "" {
+		return m.checkBind()
+	}
 	err := m.checkTarget()
 	if err == nil {
 		switch m.Type {
-		case MountBind:
+		case MountBind, MountGlob:
 			err = m.checkBind()
 		case MountVolume:
 			err = m.checkVolume()
-		case MountTmpfs:
+		case MountTmpfs, MountRamfs:
 			err = m.checkTmpfs()
-		case "image", "cluster", "npipe":
+		case MountImage:
+			err = m.checkImage()
+		case MountDevpts:
+			if m.Source != "" {
+				err = errors.New("field Source must not be specified")
+			}
+		case "artifact", "cluster", "npipe":
 			return fmt.Errorf("mounts of type %q are not supported", m.Type)
 		default:
 			err = errors.New("mount type unknown")
 		}
+	}
+	if err == nil {
+		err = m.checkOverlay()
 	}
 	if err != nil {
 		return fmt.Errorf("invalid mount config for type %q: %w", m.Type, err)
 	}
 	return nil
 }
+
+// checkOverlay looks at what podman's options say together.
+func (m *Mount) checkOverlay() error {
+	switch {
+	case m.Upper+m.Work != "" && !m.Overlay:
+		return errors.New("upperdir and workdir need an overlay (O)")
+	case (m.Upper == "") != (m.Work == ""):
+		return errors.New("upperdir and workdir must be specified together")
+	case m.Upper != "" && !(path.IsAbs(m.Upper) && path.IsAbs(m.Work)):
+		return errors.New("upperdir and workdir must be absolute")
+	case m.Overlay && m.ReadOnly:
+		return errors.New("an overlay (O) is there to be written to: it cannot be read-only")
+	case m.Overlay && m.Subpath != "":
+		return errors.New("an overlay (O) cannot be of a part of a volume")
+	case m.Chown && m.IDMap != "":
+		return errors.New("what has other owners already (idmap) cannot be given to the container's user (U)")
+	case m.Overlay && m.IDMap != "":
+		return errors.New("an overlay (O) cannot have other owners (idmap)")
+	case (m.Overlay || m.Chown || m.IDMap != "") && m.Type != MountBind && m.Type != MountVolume:
+		return errors.New("U, O and idmap are for binds and volumes")
+	}
+	if m.IDMap != "" && m.IDMap != idMapAuto {
+		_, err := ParseIDMap(m.IDMap)
+		return err
+	}
+	return nil
+}
+
+func (m *Mount) checkImage() error {
+	switch {
+	case m.Source == "":
+		return errors.New("field Source must not be empty")
+	case m.Subpath != "" && !filepath.IsLocal(m.Subpath):
+		return errors.New("subpath must be a relative path within the image")
+	}
+	return nil
+}
+
+// mountWords are options of one mount that -v and --mount take as they are.
+var mountWords = []string{"exec", "noexec", "dev", "nodev", "suid", "nosuid"}
 
 func (m *Mount) checkTarget() error {
 	if m.Target == "" {

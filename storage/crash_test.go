@@ -120,7 +120,12 @@ func digestOf(s *Store, id string) (string, int64, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	return layertar.Digest(context.Background(), nil, s.dir.Diff(id), s.diffs(chain[1:]))
+	dir, err := os.Open(s.dir.Diff(id))
+	if err != nil {
+		return "", 0, err
+	}
+	defer dir.Close()
+	return layertar.Source{Dir: dir, Lower: s.diffs(chain[1:])}.Digest(context.Background(), nil)
 }
 
 // TestKilled kills an action at its N-th call of a kind, for every N, and looks at what it leaves.

@@ -44,6 +44,9 @@ func (s *Store) CreateImage(ctx context.Context, spec ImageSpec) (*Image, error)
 	if err != nil {
 		return nil, s.explain(fmt.Errorf("create image: %w", err))
 	}
+	for _, name := range names {
+		s.tell("image", "tag", blobs.id(), "name", FamiliarName(name))
+	}
 	return s.Image(ctx, blobs.id())
 }
 
@@ -220,5 +223,6 @@ func (s *Store) Tag(ctx context.Context, ref, name string) error {
 	if err := s.putNames(lib, img.ID, []string{tag.String()}); err != nil {
 		return s.explain(fmt.Errorf("tag %s: %w", name, err))
 	}
+	s.tell("image", "tag", img.ID, "name", FamiliarName(tag.String()))
 	return nil
 }

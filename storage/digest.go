@@ -37,8 +37,14 @@ func (f *future) wait(ctx context.Context) (digested, error) {
 	}
 }
 
+// digesting is how a layer's digest is computed.
+type digesting struct {
+	layertar.Source                 // without Dir: what lies in the layer's place
+	placed          <-chan struct{} // closed when the layer is in its place, or will never be; nil: it is
+}
+
 // startDigest computes a layer's digest in the background, once.
-func (s *Store) startDigest(id string, lower []string) *future {
+func (s *Store) startDigest(id string, job digesting) *future {
 	b := &s.builds
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +60,7 @@ func (s *Store) startDigest(id string, lower []string) *future {
 		defer close(f.done)
 		b.slots <- struct{}{}
 		defer func() { <-b.slots }()
-		f.value, f.err = s.digestLayer(b.ctx, id, lower)
+		f.value, f.err = s.digestLayer(b.ctx, id, job)
 		if f.err == nil {
 			b.mu.Lock()
 			b.pending[id] = f.value
@@ -66,20 +72,29 @@ func (s *Store) startDigest(id string, lower []string) *future {
 
 // digestLayer computes the digest from the layer's files. Beside it comes the tar-split file, from which and the files any tool makes
 // the same tar; without the room or the right to write one, the files alone give it to hoy.
-func (s *Store) digestLayer(ctx context.Context, id string, lower []string) (digested, error) {
-	dir := s.dir.Diff(id)
+func (s *Store) digestLayer(ctx context.Context, id string, job digesting) (d digested, err error) {
+	if job.Dir == nil {
+		if job.Dir, err = os.Open(s.dir.Diff(id)); err != nil {
+			return digested{}, wrapDigest(err)
+		}
+	}
+	defer job.Dir.Close()
+	file := ""
 	room, err := lease.New(s.leases())
-	if err != nil {
-		diffID, size, err := layertar.Digest(ctx, nil, dir, lower)
-		return digested{diffID, size}, wrapDigest(err)
+	if err == nil {
+		defer room.Release()
+		file = filepath.Join(room.Dir, "tar-split.gz")
+		d, err = writeSplit(ctx, file, job.Source)
+	} else {
+		d.diffID, d.size, err = job.Digest(ctx, nil)
 	}
-	defer room.Release()
-	file := filepath.Join(room.Dir, "tar-split.gz")
-	d, err := writeSplit(ctx, file, dir, lower)
-	if err != nil {
-		return digested{}, wrapDigest(err)
+	if job.placed != nil {
+		<-job.placed
 	}
-	if err := os.Rename(file, s.dir.TarSplit(id)); err != nil {
+	if err == nil && file != "" {
+		err = os.Rename(file, s.dir.TarSplit(id))
+	}
+	if err != nil {
 		return digested{}, wrapDigest(err)
 	}
 	if !s.HasLayer(id) { // it was removed meanwhile
@@ -95,7 +110,7 @@ func wrapDigest(err error) error {
 	return err
 }
 
-func writeSplit(ctx context.Context, file, dir string, lower []string) (digested, error) {
+func writeSplit(ctx context.Context, file string, source layertar.Source) (digested, error) {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return digested{}, err
@@ -105,7 +120,7 @@ func writeSplit(ctx context.Context, file, dir string, lower []string) (digested
 	if err != nil {
 		return digested{}, err
 	}
-	diffID, size, err := layertar.Digest(ctx, z, dir, lower)
+	diffID, size, err := source.Digest(ctx, z)
 	return digested{diffID, size}, errors.Join(err, z.Close(), f.Close())
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"codeberg.org/hoy/hoy/storage/layertar"
 	"codeberg.org/hoy/hoy/storage/records"
 )
 
@@ -39,7 +40,7 @@ func (s *Store) Layer(id string) (*Layer, error) {
 	if chain[0].DiffID != "" {
 		l.digest = known(digested{chain[0].DiffID, chain[0].DiffSize})
 	} else {
-		l.digest = s.startDigest(id, s.diffs(chain[1:]))
+		l.digest = s.startDigest(id, digesting{Source: layertar.Source{Lower: s.diffs(chain[1:])}})
 	}
 	return l, nil
 }

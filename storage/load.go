@@ -57,6 +57,9 @@ func (s *Store) Load(ctx context.Context, r io.Reader, o LoadOptions) ([]Loaded,
 		}
 		return l.loaded, s.explain(fmt.Errorf("load: %w", err))
 	}
+	for _, one := range l.loaded {
+		s.tell("image", "load", one.ID, "name", one.Name)
+	}
 	return l.loaded, nil
 }
 

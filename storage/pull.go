@@ -20,7 +20,15 @@ type PullOptions struct {
 	Progress  io.Writer // Docker's progress lines; nil: none
 	TLSVerify *bool     // nil: verify, but registries on the loopback may speak HTTP or show any certificate
 	AuthFile  string    // credentials; "": containers' auth.json, then Docker's config.json
+
+	Credentials *Credentials  // instead of the file's; nil: none
+	CertDir     string        // certificates for the registry; "": Docker's
+	Retry       *int          // how often a pull is tried again when what failed may pass; nil: twice
+	RetryDelay  time.Duration // between two tries; 0: longer each time
 }
+
+// Credentials are what a registry knows somebody by.
+type Credentials struct{ User, Password string }
 
 // Pull fetches an image from a registry and names it ref. Errors: ErrNoImage (unknown or denied), ErrBadReference, ErrCorrupt, ErrNoSpace.
 func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (*Image, error) {
@@ -41,6 +49,13 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (*Image, er
 	if o.TLSVerify != nil {
 		fetch.system.DockerInsecureSkipTLSVerify = types.NewOptionalBool(!*o.TLSVerify)
 	}
+	if c := o.Credentials; c != nil {
+		fetch.system.DockerAuthConfig = &types.DockerAuthConfig{Username: c.User, Password: c.Password}
+	}
+	fetch.system.DockerCertPath = o.CertDir
+	if fetch.attempts, fetch.delay = pullAttempts, o.RetryDelay; o.Retry != nil {
+		fetch.attempts = 1 + *o.Retry
+	}
 	return fetch.run(ctx)
 }
 
@@ -51,9 +66,11 @@ type pull struct {
 	platform platform
 	system   *types.SystemContext
 	out      *progress
+	attempts int
+	delay    time.Duration // 0: longer each time
 }
 
-// pullAttempts is how often a pull is tried when what failed may pass.
+// pullAttempts is how often a pull is tried when what failed may pass, and nothing was said about it.
 const pullAttempts = 3
 
 func (p *pull) run(ctx context.Context) (*Image, error) {
@@ -67,11 +84,11 @@ func (p *pull) run(ctx context.Context) (*Image, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if try == pullAttempts || !transient(err) {
+		if try >= p.attempts || !transient(err) {
 			return nil, describePull(name, p.store.explain(err))
 		}
 		p.out.line("%s: Retrying after: %v", tagOrDigest(p.named), cause(err))
-		if err := pause(ctx, try); err != nil {
+		if err := p.pause(ctx, try); err != nil {
 			return nil, err
 		}
 	}
@@ -79,6 +96,7 @@ func (p *pull) run(ctx context.Context) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.store.tell("image", "pull", name, "name", reference.FamiliarName(p.named))
 	if before != nil && before.ID == img.ID {
 		p.out.line("Status: Image is up to date for %s", name)
 	} else {
@@ -88,10 +106,14 @@ func (p *pull) run(ctx context.Context) (*Image, error) {
 }
 
 // pause waits before the next attempt: longer each time, and not as long as everybody else who was turned away.
-func pause(ctx context.Context, try int) error {
-	base := time.Duration(try) * time.Second
+func (p *pull) pause(ctx context.Context, try int) error {
+	delay := p.delay
+	if delay == 0 {
+		base := time.Duration(try) * time.Second
+		delay = base/2 + rand.N(base)
+	}
 	select {
-	case <-time.After(base/2 + rand.N(base)):
+	case <-time.After(delay):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -56,6 +56,14 @@ func (s *Store) Remove(ctx context.Context, ref string, o RemoveOptions) ([]Remo
 	if err := s.withRoom(r.do); err != nil {
 		return nil, s.explain(fmt.Errorf("remove %s: %w", ref, err))
 	}
+	for _, one := range r.removed {
+		switch id := "sha256:" + img.ID; {
+		case one.Untagged != "":
+			s.tell("image", "untag", id, "name", id)
+		case one.Deleted == id:
+			s.tell("image", "delete", id, "name", id)
+		}
+	}
 	return r.removed, nil
 }
 

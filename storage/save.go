@@ -11,6 +11,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/distribution/reference"
@@ -40,7 +41,13 @@ func (s *Store) Save(ctx context.Context, w io.Writer, refs []string, o SaveOpti
 	if err := a.write(saves); err != nil {
 		return fmt.Errorf("save: %w", err)
 	}
-	return buf.Flush()
+	if err := buf.Flush(); err != nil {
+		return err
+	}
+	for _, one := range saves {
+		s.tell("image", "save", one.img.ID, "name", strings.Join(one.tags, ","))
+	}
+	return nil
 }
 
 // saved is one image of an archive.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"codeberg.org/hoy/hoy/storage/layertar"
 	"codeberg.org/hoy/hoy/storage/lease"
 	cstorage "go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
@@ -20,6 +21,10 @@ import (
 type Stage struct {
 	Dir  string // overlay's upperdir, or a place to write files to
 	Work string // overlay's workdir, beside Dir
+
+	// Known is what regular files without extended attributes hold, by their path in Dir: Commit does not read them again.
+	// Nil, or filled by whoever writes them.
+	Known map[string][]byte
 
 	store *Store
 	lease *lease.Lease
@@ -127,17 +132,24 @@ func (g *Stage) commit(o CommitOptions) (*Layer, error) {
 		return nil, err
 	}
 	mode := st.Mode()
-	id := newID()
+	dir, err := os.Open(g.Dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Layer{ID: newID(), Parent: o.Parent}
+	l.Dir = s.dir.Diff(l.ID)
+	placed := make(chan struct{})
+	defer close(placed)
+	l.digest = s.startDigest(l.ID, digesting{layertar.Source{Dir: dir, Lower: lower, Known: g.Known}, placed})
 	_, err = lib.ApplyStagedLayer(cstorage.ApplyStagedLayerOptions{
-		ID:          id,
+		ID:          l.ID,
 		ParentLayer: o.Parent,
 		DiffOutput:  &graphdriver.DriverWithDifferOutput{Target: g.Dir, Size: -1, RootDirMode: &mode},
 	})
 	if err != nil {
 		return nil, err
 	}
-	dir := s.dir.Diff(id)
-	return &Layer{ID: id, Dir: dir, Parent: o.Parent, digest: s.startDigest(id, lower)}, nil
+	return l, nil
 }
 
 func newID() string {

@@ -32,10 +32,11 @@ var (
 
 // Options says where the store is.
 type Options struct {
-	Root     string // hoy's root directory: <Root>/storage and <Root>/volumes are the store's
-	Run      string // hoy's run directory: <Run>/storage and <Run>/images are the store's
-	Rootless bool   // an ordinary user's store: what writes must then run in the user namespace
-	NoSync   bool   // do not make images durable before their name appears; HOY_STORAGE_SYNC=none says the same
+	Root     string          // hoy's root directory: <Root>/storage and <Root>/volumes are the store's
+	Run      string          // hoy's run directory: <Run>/storage and <Run>/images are the store's
+	Rootless bool            // an ordinary user's store: what writes must then run in the user namespace
+	Happened func(Happening) // is told what was done to images and volumes; nil: nobody is
+	NoSync   bool            // do not make images durable before their name appears; HOY_STORAGE_SYNC=none says the same
 }
 
 // Store is the images, layers and volumes below one root directory. Its methods may be called by several goroutines.

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -61,7 +62,13 @@ func normalArch(arch string) string {
 // certificates that Docker reads too.
 func (s *Store) system(p platform) *types.SystemContext {
 	missing := filepath.Join(string(s.dir), "no-such-directory")
+	root := ""
+	if s.options.Rootless && os.Getenv("XDG_RUNTIME_DIR") == "" {
+		root = missing // not /run/containers/0 of the host's root, for which a user namespace's root would take itself
+	}
 	return &types.SystemContext{
+		RootForImplicitAbsolutePaths: root,
+
 		OSChoice:                    p.os,
 		ArchitectureChoice:          p.arch,
 		VariantChoice:               p.variant,

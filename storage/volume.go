@@ -74,6 +74,7 @@ func (s *Store) CreateVolumeWith(name string, labels, options map[string]string)
 	if err := s.makeVolume(v); err != nil {
 		return nil, s.explain(fmt.Errorf("create volume %s: %w", v.Name, err))
 	}
+	s.tell("volume", "create", v.Name, "driver", "local")
 	return s.Volume(v.Name) // somebody else's, when two made it at once
 }
 
@@ -179,6 +180,7 @@ func (s *Store) RemoveVolume(name string, inUse func(name string) []string) erro
 	if err := os.RemoveAll(gone); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
+	s.tell("volume", "destroy", name, "driver", "local")
 	return nil
 }
 

@@ -21,6 +21,8 @@ type Target struct {
 	Mode   func(mode uint32, dir bool) uint32 // --chmod; nil keeps the permissions
 
 	NoDevices bool // leaves devices out, as ExtractOptions.NoDevices
+
+	Known map[string][]byte // gets what is held in memory of the files that were written, by their path; nil: nothing does
 }
 
 // Owner is a numeric owner.
@@ -34,8 +36,9 @@ var ErrChanged = errors.New("a source changed while it was copied")
 // takes the destination's place. Directories are merged, files replaced; a file and a directory never replace each other.
 func Copy(ctx context.Context, t Target, selections []Selection) error {
 	var changed error
+	mask := umask()
 	for i := range selections {
-		c := &copying{target: t, source: &selections[i], dirs: map[string]*destDir{}}
+		c := &copying{target: t, source: &selections[i], dirs: map[string]*destDir{}, umask: mask}
 		if err := c.run(ctx); err != nil {
 			return err
 		}
@@ -99,12 +102,34 @@ func (c *copying) directories() error {
 func (c *copying) files(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
-	for _, j := range c.jobs() {
+	jobs := c.jobs()
+	for _, j := range jobs {
 		if err := c.start(ctx, g, j); err != nil {
 			return errors.Join(err, g.Wait())
 		}
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	c.remember(jobs)
+	return nil
+}
+
+// remember notes what the written files hold.
+func (c *copying) remember(jobs []*job) {
+	if c.target.Known == nil {
+		return
+	}
+	for _, j := range jobs {
+		for _, e := range j.entries {
+			p := path.Join(c.dirs[j.dir].node.Path, c.nameOf(e))
+			if e.inMemory() && len(e.Xattrs) == 0 {
+				c.target.Known[p] = e.Data
+			} else {
+				delete(c.target.Known, p)
+			}
+		}
+	}
 }
 
 // jobs shares out the files.
@@ -150,7 +175,7 @@ func (c *copying) start(ctx context.Context, g *errgroup.Group, j *job) error {
 			return err
 		}
 	}
-	to, err := c.target.Writer.Dir(&d.node)
+	to, err := d.open(c.target.Writer)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"codeberg.org/hoy/hoy/build/rootfs"
@@ -18,6 +19,34 @@ type destDir struct {
 	fresh  bool                    // this copy made it: nothing can be in the way in it
 	has    map[string]*rootfs.Node // what was in it before; nil until something is put in
 	setgid bool                    // files in it inherit its group
+	acl    *bool                   // files in it inherit an access control list, which changes their mode; nil: not known yet
+}
+
+// open opens the directory to be written in.
+func (d *destDir) open(w *rootfs.Writer) (int, error) {
+	fd, err := w.Dir(&d.node)
+	if err != nil || d.acl != nil {
+		return fd, err
+	}
+	size, err := unix.Getxattr(fmt.Sprintf("/proc/self/fd/%d", fd), "system.posix_acl_default", nil)
+	acl := err == nil && size > 0
+	d.acl = &acl
+	return fd, nil
+}
+
+// umask is the process's, and everything where it cannot be read.
+func umask() uint32 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0o777
+	}
+	_, rest, _ := strings.Cut(string(status), "\nUmask:")
+	line, _, _ := strings.Cut(rest, "\n")
+	mask, err := strconv.ParseUint(strings.TrimSpace(line), 8, 32)
+	if err != nil {
+		return 0o777
+	}
+	return uint32(mask)
 }
 
 // destination finds, and where it must makes, the directory that the source goes into, and the name that a file gets in it.

@@ -19,6 +19,7 @@ type copying struct {
 	name    string              // of a source that is a file, in dirs[""]
 	dirs    map[string]*destDir // by Rel
 	touched []touchedDir
+	umask   uint32
 	changed atomic.Bool // a file was not what Hash had read
 	noClone atomic.Bool // the file systems cannot share data
 }
@@ -50,34 +51,43 @@ func (c *copying) file(from, to int, e *Entry) error {
 }
 
 // regular copies a regular file. Without --chown a root's file needs no chown: whoever writes is root, here or in a user namespace.
+// A mode that the umask leaves alone needs no chmod.
 func (c *copying) regular(from, to int, e *Entry, m rootfs.Meta) error {
-	name := c.nameOf(e)
-	out, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	name, dir := c.nameOf(e), c.dirs[relDir(e.Rel)]
+	chown := m.UID != 0 || m.GID != 0 || dir.setgid
+	mode, chmod := m.Mode, false
+	if chown || mode&^(0o777&^c.umask) != 0 || *dir.acl {
+		mode, chmod = 0o600, true
+	}
+	out, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 	if err != nil {
 		return err
 	}
 	err = c.fill(from, out, e)
-	if err == nil && (m.UID != 0 || m.GID != 0 || c.dirs[relDir(e.Rel)].setgid) {
+	if err == nil && chown {
 		err = rootfs.Chown(out, name, m)
 	}
-	if err == nil {
+	if err == nil && chmod {
 		err = unix.Fchmod(out, m.Mode)
 	}
 	if err == nil {
 		err = rootfs.SetXattrsFD(out, m.Xattrs)
 	}
 	if err == nil && m.Mtime != nil {
-		err = rootfs.SetMtime(to, name, m.Mtime)
+		err = rootfs.SetMtimeFD(out, name, m.Mtime)
 	}
 	return errors.Join(err, unix.Close(out))
 }
 
+// inMemory says whether the content of a regular file is at hand.
+func (e *Entry) inMemory() bool { return e.inline || e.Data != nil }
+
 // fill writes a file's content: from memory when Hash has it, else by the cheapest way that the file systems know.
 func (c *copying) fill(from, out int, e *Entry) error {
-	if e.inline || e.Data != nil {
+	if e.inMemory() {
 		return writeAll(out, e.Data)
 	}
-	in, err := unix.Openat(from, baseName(e), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	in, err := rootfs.OpenIn(from, &e.Node)
 	if err != nil {
 		return err
 	}
@@ -85,9 +95,6 @@ func (c *copying) fill(from, out int, e *Entry) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(in, &st); err != nil {
 		return err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return errors.New("not a regular file any more")
 	}
 	if err := c.transfer(in, out, &st); err != nil {
 		return err
@@ -99,16 +106,6 @@ func (c *copying) fill(from, out int, e *Entry) error {
 		c.changed.Store(true)
 	}
 	return nil
-}
-
-func baseName(e *Entry) string {
-	p := e.Path
-	for i := len(p) - 1; i >= 0; i-- {
-		if p[i] == '/' {
-			return p[i+1:]
-		}
-	}
-	return p
 }
 
 func writeAll(fd int, data []byte) error {

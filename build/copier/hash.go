@@ -5,10 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"codeberg.org/hoy/hoy/build/cache"
@@ -35,10 +36,10 @@ type HashOptions struct {
 // time of change.
 func Hash(ctx context.Context, selections []Selection, o HashOptions) (string, error) {
 	h := sha256.New()
-	var kept atomic.Int64
+	left := int64(keepAll)
 	for i := range selections {
 		s := &selections[i]
-		if err := s.readAll(ctx, o.Digests, &kept); err != nil {
+		if err := s.readAll(ctx, o.Digests, &left); err != nil {
 			return "", err
 		}
 		s.describe(h, o)
@@ -103,29 +104,27 @@ func (e *Entry) describe(b []byte, o HashOptions) []byte {
 	return append(b, '\n')
 }
 
-// readAll finds the digests of the regular files and the attributes of all, several files at once.
-func (s *Selection) readAll(ctx context.Context, d *cache.Digests, kept *atomic.Int64) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(workers)
-	var job []*Entry
-	flush := func() {
-		if len(job) == 0 {
-			return
-		}
-		batch := job
-		job = nil
-		g.Go(func() error { return s.readBatch(ctx, batch, d, kept) })
-	}
+// readAll finds the digests of the regular files and the attributes of all, several files at once. left is how much may be kept.
+func (s *Selection) readAll(ctx context.Context, d *cache.Digests, left *int64) error {
+	var unknown []*Entry
+	size := int64(0)
 	for i := range s.Entries {
 		e := &s.Entries[i]
 		if e.inline || e.linkTo != "" || e.IsLink() || s.remembered(e, d) {
 			continue
 		}
-		if job = append(job, e); len(job) == perJob {
-			flush()
+		unknown = append(unknown, e)
+		if e.IsRegular() && e.Stat.Size <= keepFile {
+			size += e.Stat.Size + 1
 		}
 	}
-	flush()
+	kept := newRoom(min(size, *left))
+	*left -= int64(len(kept.all))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for batch := range slices.Chunk(unknown, perJob) {
+		g.Go(func() error { return s.readBatch(ctx, batch, d, kept) })
+	}
 	return g.Wait()
 }
 
@@ -139,22 +138,22 @@ func (s *Selection) remembered(e *Entry, d *cache.Digests) bool {
 	return ok && !v.Xattrs // attributes are few: they are read again
 }
 
-func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Digests, kept *atomic.Int64) error {
-	buf := make([]byte, 128<<10)
+func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Digests, kept *room) error {
+	r := &reader{tree: s.Tree, kept: kept, hash: sha256.New(), buf: make([]byte, 128<<10), dir: -1}
+	defer r.close()
 	for _, e := range batch {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var err error
 		if !e.IsRegular() {
-			e.Xattrs, err = s.Tree.Xattrs(&e.Node)
-			if err != nil {
+			var err error
+			if e.Xattrs, err = s.Tree.Xattrs(&e.Node); err != nil {
 				return err
 			}
 			continue
 		}
 		now := time.Now()
-		if err := s.read(e, buf, kept); err != nil {
+		if err := r.read(e); err != nil {
 			return fmt.Errorf("read /%s: %w", e.Path, err)
 		}
 		if d != nil {
@@ -164,10 +163,38 @@ func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Dige
 	return nil
 }
 
+// reader reads regular files, one after the other.
+type reader struct {
+	tree *rootfs.Tree
+	kept *room // of all readers
+	hash hash.Hash
+	buf  []byte
+
+	dir int          // an open directory, or -1
+	of  *rootfs.Node // a file in it
+}
+
+func (r *reader) close() {
+	if r.dir >= 0 {
+		unix.Close(r.dir)
+	}
+}
+
+func (r *reader) open(n *rootfs.Node) (fd int, err error) {
+	if r.of == nil || !rootfs.SameDir(n, r.of) {
+		r.close()
+		if r.dir, err = r.tree.OpenParent(n); err != nil {
+			return -1, err
+		}
+		r.of = n
+	}
+	return rootfs.OpenIn(r.dir, n)
+}
+
 // read finds the digest and the attributes of one file. A file that changes between its look-up and the end of its reading is taken as
 // it then is, but its content is not kept.
-func (s *Selection) read(e *Entry, buf []byte, kept *atomic.Int64) error {
-	fd, before, err := s.Tree.OpenFD(&e.Node)
+func (r *reader) read(e *Entry) error {
+	fd, err := r.open(&e.Node)
 	if err != nil {
 		return err
 	}
@@ -176,33 +203,37 @@ func (s *Selection) read(e *Entry, buf []byte, kept *atomic.Int64) error {
 		return err
 	}
 	e.Digest.Xattrs = len(e.Xattrs) > 0
-	keep := before.Size <= keepFile && kept.Add(before.Size) <= keepAll
-	h := sha256.New()
+	before := e.Stat
 	var data []byte
-	if keep {
-		data = make([]byte, 0, before.Size)
+	if before.Size <= keepFile {
+		data = r.kept.take(before.Size + 1) // the one more shows the end
 	}
+	r.hash.Reset()
 	for {
-		n, err := unix.Read(fd, buf)
+		p := r.buf
+		if len(data) < cap(data) {
+			p = data[len(data):cap(data)]
+		}
+		n, err := unix.Read(fd, p)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		h.Write(buf[:n])
-		if keep {
-			data = append(data, buf[:n]...)
+		r.hash.Write(p[:n])
+		if len(data) < cap(data) {
+			data = data[:len(data)+n]
 		}
-		if n < len(buf) { // the end of a regular file
+		if n < len(p) { // the end of a regular file
 			break
 		}
 	}
-	h.Sum(e.Digest.Sum[:0])
+	r.hash.Sum(e.Digest.Sum[:0])
 	if err := unix.Fstat(fd, &e.Stat); err != nil {
 		return err
 	}
-	if keep && sameState(&before, &e.Stat) && int64(len(data)) == e.Stat.Size {
+	if data != nil && sameState(&before, &e.Stat) && int64(len(data)) == e.Stat.Size {
 		e.Data = data[:len(data):len(data)]
 	}
 	return nil

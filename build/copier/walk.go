@@ -2,6 +2,7 @@ package copier
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"codeberg.org/hoy/hoy/build/rootfs"
@@ -74,8 +75,9 @@ func (w *walk) dir(n *rootfs.Node, rel string, parent state) error {
 	if err != nil {
 		return err
 	}
+	w.entries = slices.Grow(w.entries, len(nodes))
 	for i := range nodes {
-		if err := w.child(&nodes[i], path.Join(rel, path.Base(nodes[i].Path)), parent); err != nil {
+		if err := w.child(&nodes[i], strings.TrimPrefix(nodes[i].Path[len(n.Path)-len(rel):], "/"), parent); err != nil {
 			return err
 		}
 	}

@@ -2,27 +2,27 @@ package rootfs
 
 import (
 	"os"
-	"path"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // ReadDir lists a directory, sorted by name, without "." and "..".
 func (t *Tree) ReadDir(dir *Node) ([]Node, error) {
-	m := merger{tree: t, dir: dir, at: map[string]int{}}
+	m := merger{tree: t, dir: dir}
+	if len(dir.in) > 1 {
+		m.at = map[string]int{}
+	}
 	for _, i := range dir.in {
 		if err := m.add(i); err != nil {
 			return nil, &os.PathError{Op: "readdir", Path: "/" + dir.Path, Err: err}
 		}
 	}
 	nodes := slices.DeleteFunc(m.nodes, func(n Node) bool { return n.root < 0 })
-	slices.SortFunc(nodes, func(a, b Node) int {
-		if a.Path < b.Path {
-			return -1
-		}
-		return 1
-	})
+	if m.at != nil {
+		slices.SortFunc(nodes, func(a, b Node) int { return strings.Compare(a.Path, b.Path) })
+	}
 	return nodes, nil
 }
 
@@ -32,7 +32,7 @@ type merger struct {
 	dir    *Node
 	nodes  []Node
 	closed []bool         // of each node: what lies below does not count
-	at     map[string]int // name → index in nodes
+	at     map[string]int // name → index in nodes; nil when there is one directory
 }
 
 // add merges in what directory i of the stack has.
@@ -46,6 +46,8 @@ func (m *merger) add(i int) error {
 	if err != nil {
 		return err
 	}
+	slices.Sort(names)
+	m.nodes, m.closed = slices.Grow(m.nodes, len(names)), slices.Grow(m.closed, len(names))
 	for _, name := range names {
 		if err := m.addName(i, fd, name); err != nil {
 			return err
@@ -69,8 +71,10 @@ func (m *merger) addName(i, fd int, name string) error {
 	}
 	if !known {
 		k = len(m.nodes)
-		m.at[name] = k
-		m.nodes = append(m.nodes, Node{Path: path.Join(m.dir.Path, name), root: -1})
+		if m.at != nil {
+			m.at[name] = k
+		}
+		m.nodes = append(m.nodes, Node{Path: under(m.dir.Path, name), root: -1})
 		m.closed = append(m.closed, false)
 	}
 	n := &m.nodes[k]
@@ -83,6 +87,14 @@ func (m *merger) addName(i, fd int, name string) error {
 		n.Link, err = readlinkAt(fd, name)
 	}
 	return err
+}
+
+// under is the path of what has a name in a directory.
+func under(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
 }
 
 // readNames reads the names in an open directory.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -245,7 +246,12 @@ func (t *Tree) HostPath(n *Node) string { return path.Join(t.roots[n.root].path,
 
 // Open opens a regular file for reading. It does not wait, whatever took the file's place meanwhile.
 func (t *Tree) Open(n *Node) (*os.File, error) {
-	fd, _, err := t.OpenFD(n)
+	dir, err := t.OpenParent(n)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(dir)
+	fd, err := OpenIn(dir, n)
 	if err != nil {
 		return nil, err
 	}
@@ -256,21 +262,31 @@ func (t *Tree) Open(n *Node) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/"+n.Path), nil
 }
 
-// OpenFD is Open without what a *os.File costs, and gives the file's state too. The caller closes the descriptor.
-func (t *Tree) OpenFD(n *Node) (fd int, st unix.Stat_t, err error) {
-	fd, err = t.roots[n.root].openAt(n.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
-	if err != nil {
-		return -1, st, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
+// OpenIn opens a regular file for reading in the directory that OpenParent gave, without what a *os.File costs. It does not wait,
+// whatever took the file's place meanwhile. The caller closes the descriptor.
+func OpenIn(dir int, n *Node) (fd int, err error) {
+	for {
+		fd, err = unix.Openat(dir, base(n.Path), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			break
+		}
 	}
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
+	}
+	var st unix.Stat_t
 	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = errors.New("not a regular file")
+		err = errors.New("not a regular file any more")
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, st, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
+		return -1, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
 	}
-	return fd, st, nil
+	return fd, nil
 }
+
+// base is the last name of a node's path.
+func base(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }
 
 // OpenParent opens the directory that holds a file, in the directory of the stack that has it, as an O_PATH descriptor.
 func (t *Tree) OpenParent(n *Node) (int, error) {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -266,6 +267,19 @@ func SetMtime(dir int, name string, t *unix.Timespec) error {
 	err := unix.UtimesNanoAt(dir, name, []unix.Timespec{*t, *t}, unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return &os.PathError{Op: "utimensat", Path: name, Err: err}
+	}
+	return nil
+}
+
+// SetMtimeFD is SetMtime for an open file.
+func SetMtimeFD(fd int, name string, t *unix.Timespec) error {
+	if t == nil {
+		return nil
+	}
+	times := [2]unix.Timespec{*t, *t}
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0) // without a name: futimens(3)
+	if errno != 0 {
+		return &os.PathError{Op: "utimensat", Path: name, Err: errno}
 	}
 	return nil
 }

@@ -83,18 +83,21 @@ func (g *Group) list() []string {
 	return slices.Compact(list)
 }
 
-// OOMKilled says whether the kernel has killed a process of the group because the memory limit was reached. It is asked before Remove.
+// OOMKills is how many processes of the group the kernel has killed because the memory limit was reached. It is asked before Remove.
 // Source: Documentation/admin-guide/cgroup-v2.rst, memory.events; cgroup-v1/memory.rst, 10.
-func (g *Group) OOMKilled() bool {
+func (g *Group) OOMKills() uint64 {
 	if g == nil {
-		return false
+		return 0
 	}
 	file := "memory.oom_control"
 	if g.Unified {
 		file = "memory.events"
 	}
 	dir := g.Dir("memory")
-	return dir != "" && value(path.Join(dir, file), "oom_kill") > 0
+	if dir == "" {
+		return 0
+	}
+	return value(path.Join(dir, file), "oom_kill")
 }
 
 // Frozen says whether the group is frozen: its container is paused.
@@ -243,14 +246,22 @@ func (g *Group) kill() {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	g.thaw()
+	g.Thaw()
 }
 
-// thaw lets killed processes of a frozen version 1 group end.
-func (g *Group) thaw() {
-	if dir := g.Dir("freezer"); dir != "" && !g.Unified {
-		os.WriteFile(path.Join(dir, "freezer.state"), []byte("THAWED"), 0)
+// Thaw lets the processes of a frozen group go on, so that those that were killed end. A group without a freezer is no error.
+func (g *Group) Thaw() error {
+	if g == nil {
+		return nil
 	}
+	dir := g.Dir("freezer")
+	if dir == "" {
+		return nil
+	}
+	if g.Unified {
+		return os.WriteFile(path.Join(dir, "cgroup.freeze"), []byte("0"), 0)
+	}
+	return os.WriteFile(path.Join(dir, "freezer.state"), []byte("THAWED"), 0)
 }
 
 func gone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENODEV) }

@@ -25,21 +25,21 @@ func fake(t *testing.T, unified bool, files map[string]string) *Group {
 	return &Group{Dirs: map[string]string{"cpu,cpuacct": dir, "memory": dir, "freezer": dir}}
 }
 
-func TestOOMKilled(t *testing.T) {
+func TestOOMKills(t *testing.T) {
 	for _, c := range []struct {
 		unified    bool
 		file, text string
-		want       bool
+		want       uint64
 	}{
-		{true, "memory.events", "", false},
-		{true, "memory.events", "low 0\noom 3\noom_kill 0\noom_group_kill 0\n", false},
-		{true, "memory.events", "oom 3\noom_kill 2\n", true},
-		{true, "memory.oom_control", "oom_kill 2\n", false},
-		{false, "memory.oom_control", "oom_kill_disable 1\nunder_oom 1\noom_kill 0\n", false},
-		{false, "memory.oom_control", "under_oom 0\noom_kill 1\n", true},
+		{true, "memory.events", "", 0},
+		{true, "memory.events", "low 0\noom 3\noom_kill 0\noom_group_kill 0\n", 0},
+		{true, "memory.events", "oom 3\noom_kill 2\n", 2},
+		{true, "memory.oom_control", "oom_kill 2\n", 0},
+		{false, "memory.oom_control", "oom_kill_disable 1\nunder_oom 1\noom_kill 0\n", 0},
+		{false, "memory.oom_control", "under_oom 0\noom_kill 1\n", 1},
 	} {
-		if got := fake(t, c.unified, map[string]string{c.file: c.text}).OOMKilled(); got != c.want {
-			t.Errorf("%s %q: %v", c.file, c.text, got)
+		if got := fake(t, c.unified, map[string]string{c.file: c.text}).OOMKills(); got != c.want {
+			t.Errorf("%s %q: %d", c.file, c.text, got)
 		}
 	}
 }

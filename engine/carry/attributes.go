@@ -40,7 +40,8 @@ func (u *unpacker) attributes(fd int, h *tar.Header) error {
 		if u.options.Owner != nil {
 			o = *u.options.Owner
 		}
-		err := unix.Fchownat(fd, "", o.UID, o.GID, unix.AT_EMPTY_PATH)
+		uid, gid := shift(u.options.IDs, o.UID, o.GID)
+		err := unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)
 		if err != nil && err != unix.EINVAL {
 			return pathError("chown", h.Name, err)
 		}

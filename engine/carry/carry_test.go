@@ -97,7 +97,7 @@ func TestPackUnpack(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	if err := Pack(context.Background(), &b, Source{openDir(t, from), "d", "copy"}); err != nil {
+	if err := Pack(context.Background(), &b, Source{Dir: openDir(t, from), Base: "d", Name: "copy"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Unpack(context.Background(), &b, inroot.Root(openDir(t, to)), "/", UnpackOptions{}); err != nil {

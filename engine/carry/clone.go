@@ -5,15 +5,33 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Leave says of a file, by its path below the directory, that it is not to be copied. With a directory all below it is left out.
 type Leave func(path string, st *unix.Stat_t) bool
 
-// Clone copies what is in the directory from, an overlay's upper, into the empty directory to, whiteouts and opaque marks included, and
+// CloneOptions say how Clone copies.
+type CloneOptions struct {
+	Leave Leave       // nil: nothing is left out
+	IDs   *userns.Map // from the owners of the files to those of the copies; nil: the same
+	Stubs *Stubs      // nil: files are copied
+}
+
+// Stubs make of each regular file one without content, which overlay finds under the same name in a data-only layer (its metacopy): what a copy with
+// other owners costs then is what the owners take.
+type Stubs struct {
+	Xattrs string // overlay's prefix: "trusted.overlay." or "user.overlay."
+}
+
+// Clone copies what is in the directory from, one of overlay's, into the empty directory to, whiteouts and opaque marks included, and
 // gives the number of files copied. Content is shared where the file system can. from may be changed meanwhile. Sockets are left out.
-func Clone(ctx context.Context, from, to int, leave Leave) (int, error) {
-	c := &cloner{ctx: ctx, leave: leave, links: map[inode]string{}, top: to}
+func Clone(ctx context.Context, from, to int, o CloneOptions) (int, error) {
+	if o.Leave == nil {
+		o.Leave = func(string, *unix.Stat_t) bool { return false }
+	}
+	c := &cloner{ctx: ctx, o: o, links: map[inode]string{}, top: to}
 	err := c.directory(from, to, "")
 	if err != nil {
 		return c.n, err
@@ -22,12 +40,12 @@ func Clone(ctx context.Context, from, to int, leave Leave) (int, error) {
 	if err := unix.Fstat(from, &st); err != nil {
 		return c.n, pathError("stat", "/", err)
 	}
-	return c.n, attributesOf(from, to, "/", &st)
+	return c.n, c.attributes(from, to, "/", &st)
 }
 
 type cloner struct {
 	ctx   context.Context
-	leave Leave
+	o     CloneOptions
 	links map[inode]string // the copy of each file with several names
 	top   int
 	n     int
@@ -60,14 +78,14 @@ func (c *cloner) entry(from, to int, name string) error {
 		return pathError("open", "/"+name, err)
 	}
 	defer unix.Close(fd)
-	if kind(&st) == unix.S_IFSOCK || c.leave(name, &st) {
+	if kind(&st) == unix.S_IFSOCK || c.o.Leave(name, &st) {
 		return nil
 	}
 	c.n++
 	if first, ok := c.links[inode{st.Dev, st.Ino}]; ok && st.Nlink > 1 && !isDir(&st) {
 		return pathError("link", "/"+name, unix.Linkat(c.top, first, to, base, 0))
 	}
-	if err := c.make(fd, to, base, &st); err != nil {
+	if err := c.make(fd, to, name, &st); err != nil {
 		return pathError("copy", "/"+name, err)
 	}
 	copied, _, err := openNoFollow(to, base)
@@ -81,11 +99,12 @@ func (c *cloner) entry(from, to int, name string) error {
 		}
 	}
 	c.links[inode{st.Dev, st.Ino}] = name
-	return attributesOf(fd, copied, name, &st)
+	return c.attributes(fd, copied, name, &st)
 }
 
 // make makes the copy, as yet with nothing but its content.
-func (c *cloner) make(fd, to int, base string, st *unix.Stat_t) error {
+func (c *cloner) make(fd, to int, name string, st *unix.Stat_t) error {
+	base := name[strings.LastIndexByte(name, '/')+1:]
 	switch kind(st) {
 	case unix.S_IFDIR:
 		return unix.Mkdirat(to, base, 0o700)
@@ -96,6 +115,9 @@ func (c *cloner) make(fd, to int, base string, st *unix.Stat_t) error {
 		}
 		return unix.Symlinkat(target, to, base)
 	case unix.S_IFREG:
+		if c.o.Stubs != nil && st.Size > 0 {
+			return c.o.Stubs.make(to, name, st.Size)
+		}
 		return c.file(fd, to, base)
 	}
 	return unix.Mknodat(to, base, kind(st)|0o600, int(st.Rdev))
@@ -132,9 +154,27 @@ func (c *cloner) file(look, to int, base string) error {
 	}
 }
 
-// attributesOf gives the copy the owner, mode, attributes and times of a file; both are open with O_PATH.
-func attributesOf(from, to int, name string, st *unix.Stat_t) error {
-	if err := unix.Fchownat(to, "", int(st.Uid), int(st.Gid), unix.AT_EMPTY_PATH); err != nil {
+// make makes the stub of the file name in the directory to.
+func (s *Stubs) make(to int, name string, size int64) error {
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	fd, err := unix.Openat(to, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, size); err != nil {
+		return err
+	}
+	if err := unix.Fsetxattr(fd, s.Xattrs+"metacopy", nil, 0); err != nil {
+		return err
+	}
+	return unix.Fsetxattr(fd, s.Xattrs+"redirect", []byte("/"+name), 0)
+}
+
+// attributes gives the copy the owner, mode, attributes and times of a file; both are open with O_PATH.
+func (c *cloner) attributes(from, to int, name string, st *unix.Stat_t) error {
+	uid, gid := shift(c.o.IDs, int(st.Uid), int(st.Gid))
+	if err := unix.Fchownat(to, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
 		return pathError("chown", name, err)
 	}
 	if kind(st) != unix.S_IFLNK {

@@ -10,12 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/oci/inroot"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Container is the container's side of a copy.
 type Container struct {
 	Root inroot.Root
 	Name string // for messages, as the user named it
+	// IDs are the owners of Root's files as the container knows them (Inside) and as they are seen here (Outside); nil: the same.
+	IDs *userns.Map
 }
 
 // notFound is a path that the container does not have, in Docker's words.
@@ -78,6 +81,9 @@ func (c *Container) Out(ctx context.Context, src string, followLink bool, w io.W
 	if err != nil {
 		return c.notFound(src, err)
 	}
+	if c.IDs != nil {
+		s.IDs = c.IDs.Invert()
+	}
 	defer unix.Close(s.Dir)
 	return Pack(ctx, w, s)
 }
@@ -123,6 +129,7 @@ func (c *Container) To(ctx context.Context, src, dst string, followLink bool, o 
 		return 0, err
 	}
 	defer unix.Close(s.Dir)
+	o.IDs = c.IDs
 	return stream(ctx, s, func(r io.Reader) error { return Unpack(ctx, r, c.Root, dir, o) })
 }
 
@@ -135,6 +142,7 @@ func (c *Container) In(ctx context.Context, r io.Reader, dst string, o UnpackOpt
 	if !to.exists || !to.dir {
 		return fmt.Errorf("destination %q must be a directory", c.Name+":"+dst)
 	}
+	o.IDs = c.IDs
 	return Unpack(ctx, r, c.Root, to.path, o)
 }
 

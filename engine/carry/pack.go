@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Source is a file to be packed: Base in the open directory Dir, which is called Name in the archive. A Base of "." is Dir itself; without
@@ -18,13 +20,14 @@ type Source struct {
 	Dir  int
 	Base string
 	Name string
+	IDs  *userns.Map // from the files' owners to those in the archive; nil: the same
 }
 
 // Pack writes a tar of the source and all below it to w. No symbolic link is followed, sockets are left out, and a file that changes its
 // length meanwhile is cut or filled with zeros, so that the archive stays whole.
 func Pack(ctx context.Context, w io.Writer, s Source) error {
 	buf := bufio.NewWriterSize(w, 128<<10)
-	p := &packer{ctx: ctx, tar: tar.NewWriter(buf), seen: map[inode]string{}, buf: make([]byte, 128<<10)}
+	p := &packer{ctx: ctx, ids: s.IDs, tar: tar.NewWriter(buf), seen: map[inode]string{}, buf: make([]byte, 128<<10)}
 	if err := p.entry(s.Dir, s.Base, s.Name); err != nil {
 		return err
 	}
@@ -39,6 +42,7 @@ type inode struct{ dev, ino uint64 }
 
 type packer struct {
 	ctx  context.Context
+	ids  *userns.Map
 	tar  *tar.Writer
 	seen map[inode]string // the first name of each file with several
 	buf  []byte
@@ -76,6 +80,7 @@ func (p *packer) entry(dir int, base, name string) error {
 }
 
 func (p *packer) header(hdr *tar.Header) error {
+	hdr.Uid, hdr.Gid = shift(p.ids, hdr.Uid, hdr.Gid)
 	if err := p.tar.WriteHeader(hdr); err != nil {
 		return fmt.Errorf("tar %s: %w", hdr.Name, err)
 	}

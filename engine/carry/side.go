@@ -61,7 +61,7 @@ func (e end) source(root inroot.Root, name string) (Source, error) {
 		dir, base = path.Dir(e.path), path.Base(e.path)
 	}
 	fd, err := root.Open(dir, unix.O_PATH|unix.O_DIRECTORY)
-	return Source{fd, base, name}, err
+	return Source{Dir: fd, Base: base, Name: name}, err
 }
 
 // hostSource looks at a path of the host's that is to be copied. The error of a missing one is fs.ErrNotExist.
@@ -100,7 +100,7 @@ func (e end) hostSourceDir(name string) (Source, error) {
 		dir = "."
 	}
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	return Source{fd, base, name}, pathError("open", dir, err)
+	return Source{Dir: fd, Base: base, Name: name}, pathError("open", dir, err)
 }
 
 // hostTarget looks at a path of the host's that is to be copied to. Links at its end are followed.

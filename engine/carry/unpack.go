@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/oci/inroot"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Owner is who owns a file.
@@ -19,14 +20,19 @@ type Owner struct{ UID, GID int }
 
 // UnpackOptions say how Unpack writes.
 type UnpackOptions struct {
-	Owner     *Owner // every file's; nil: the archive's
-	KeepOwner bool   // no file's owner is changed: all belong to the caller, and none is setuid or setgid to them
+	Owner     *Owner      // every file's; nil: the archive's
+	IDs       *userns.Map // from the archive's owners to the files'; nil: the same
+	KeepOwner bool        // no file's owner is changed: all belong to the caller, and none is setuid or setgid to them
 }
 
 // Unpack unpacks a tar into the directory dir of root, as a process would whose root that is: no name, no link and no earlier entry of the archive
 // leads out of it, nor does anything that is changed in it meanwhile. dir must exist. A file takes another's place, a directory is
 // merged with one that is there; neither takes the other's (docker cp).
 func Unpack(ctx context.Context, r io.Reader, root inroot.Root, dir string, o UnpackOptions) error {
+	return asRoot(o.IDs, func() error { return unpack(ctx, r, root, dir, o) })
+}
+
+func unpack(ctx context.Context, r io.Reader, root inroot.Root, dir string, o UnpackOptions) error {
 	u := &unpacker{root: root, dir: dir, options: o, parent: -1}
 	defer u.forget()
 	t := tar.NewReader(r)

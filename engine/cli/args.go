@@ -22,6 +22,14 @@ func (c *command) checkArgs(n int) error {
 	return fmt.Errorf("requires at least %d and at most %s", c.min, arguments(c.max))
 }
 
+// impliedArgs is how many arguments the flags given stand for.
+func (c *command) impliedArgs() int {
+	if c.implied == nil {
+		return 0
+	}
+	return c.implied()
+}
+
 func arguments(n int) string {
 	if n == 1 {
 		return "1 argument"

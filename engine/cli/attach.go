@@ -9,6 +9,7 @@ import (
 
 func attachCommand(s *session) *command {
 	var keys *string
+	var newest bool
 	o := engine.AttachOptions{SigProxy: true}
 	return &command{
 		args:     "[OPTIONS] CONTAINER",
@@ -17,13 +18,15 @@ func attachCommand(s *session) *command {
 		min:      1,
 		max:      1,
 		complete: first(runningContainers),
+		implied:  one(&newest),
 		flags: []*flags.Flag{
 			detachKeysFlag(&keys),
+			latestFlag(&newest),
 			flags.Bool(&o.NoStdin, "no-stdin", "Do not attach STDIN"),
 			flags.Bool(&o.SigProxy, "sig-proxy", "Proxy all received signals to the process"),
 		},
 		run: func(ctx context.Context, args []string) error {
-			e, c, err := s.container(args[0])
+			e, c, _, err := s.oneContainer(newest, args)
 			if err != nil {
 				return err
 			}

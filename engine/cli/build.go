@@ -17,6 +17,7 @@ type buildOptions struct {
 	build.Options
 	args, labels []string
 	quiet        bool
+	buildx       buildxOptions
 }
 
 func buildCommand(s *session) *command {
@@ -27,11 +28,11 @@ func buildCommand(s *session) *command {
 	return &command{
 		args:     "[OPTIONS] PATH | -",
 		short:    "Build an image from a Dockerfile",
-		aliases:  []string{"image build", "build"},
+		aliases:  []string{"image build", "buildx build", "build"},
 		min:      1,
 		max:      1,
 		complete: completeDirs,
-		flags: []*flags.Flag{
+		flags: append(o.buildx.flags(),
 			flags.Func(keep(&o.args, checkEnv), "build-arg", "Set build-time variables"),
 			flags.String(&o.Dockerfile, "file,f", `Name of the Dockerfile (default: "PATH/Dockerfile")`).From("file"),
 			flags.String(&o.IIDFile, "iidfile", "Write the image ID to a file").From("file"),
@@ -45,7 +46,7 @@ func buildCommand(s *session) *command {
 			flags.Func(o.secret, "secret", `Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")`),
 			flags.List(&o.Tags, "tag,t", `Image identifier (format: "[registry/]repository[:tag]")`),
 			flags.String(&o.Target, "target", "Set the target build stage to build"),
-		},
+		),
 		run: func(ctx context.Context, args []string) error { return s.build(ctx, &o, args[0]) },
 	}
 }
@@ -55,6 +56,7 @@ func (s *session) build(ctx context.Context, o *buildOptions, context string) (e
 	if err != nil {
 		return err
 	}
+	o.buildx.warn(s.Err)
 	if o.Labels, err = oci.ParseLabels(o.labels); err != nil {
 		return err
 	}
@@ -68,12 +70,13 @@ func (s *session) build(ctx context.Context, o *buildOptions, context string) (e
 	}
 	o.BuildArgs = buildArgs(o.args)
 	o.Context, o.Store, o.Root, o.Rootless = context, e.Store, e.Root(), rootless.Rootless()
-	o.Runner = runner{e}
+	run := &runner{engine: e}
+	o.Runner = run
 	o.Stdin, o.Stdout, o.Stderr = s.In, s.Out, s.Err
 	ctx, done := s.interruptible(ctx)
 	defer done()
 	_, err = build.Build(ctx, o.Options)
-	return errors.Join(err, e.Store.Close()) // what a build that failed has committed stays as cache
+	return errors.Join(err, run.close(), e.Store.Close()) // what a build that failed has committed stays as cache
 }
 
 // buildArgs are the values of --build-arg; one without a value is the environment's to give.

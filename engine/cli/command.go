@@ -25,6 +25,8 @@ type command struct {
 	long    string   // instead of short in its own help
 	aliases []string // every way to call it, when there are several: "container ls", "ps"
 
+	// implied is how many arguments flags stand for, such as --latest; nil: none.
+	implied  func() int
 	min, max int  // how many arguments there may be; max -1: any number
 	ordered  bool // flags end at the first argument, which begins another program's command line
 	flags    []*flags.Flag
@@ -43,7 +45,10 @@ type found struct {
 
 // find follows the words of a command line through the tree, as far as they name commands.
 func (s *session) find(words []string) (f found, rest []string) {
-	f = found{command: s.root(), path: []string{s.name}}
+	return found{command: s.root(), path: []string{s.name}}.find(s, words)
+}
+
+func (f found) find(s *session, words []string) (found, []string) {
 	for len(words) > 0 && len(f.subs) > 0 {
 		i := slices.IndexFunc(f.subs, func(n node) bool { return n.name == words[0] || slices.Contains(n.also, words[0]) })
 		if i < 0 {

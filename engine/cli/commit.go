@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"os"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -16,10 +18,11 @@ type commitOptions struct {
 	author, message string
 	changes         []string
 	pause, noPause  bool
+	iidFile, format string
 }
 
 func commitCommand(s *session) *command {
-	o := commitOptions{pause: true}
+	o := commitOptions{pause: true, format: "oci"}
 	return &command{
 		args:     "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
 		short:    "Create a new image from a container's changes",
@@ -30,6 +33,8 @@ func commitCommand(s *session) *command {
 		flags: []*flags.Flag{
 			flags.String(&o.author, "author,a", `Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")`),
 			flags.List(&o.changes, "change,c", "Apply Dockerfile instruction to the created image"),
+			flags.String(&o.format, "format,f", "Manifest format of the image (oci|docker)").OneOf("docker", "oci").Hide(), // `push` and `save` choose
+			flags.String(&o.iidFile, "iidfile", "Write the image ID to the file").From("file"),
 			flags.String(&o.message, "message,m", "Commit message"),
 			flags.Bool(&o.noPause, "no-pause", "Disable pausing container during commit"),
 			flags.Bool(&o.pause, "pause,p", "Pause container during commit (deprecated: use --no-pause instead)").Hide(),
@@ -49,12 +54,18 @@ func (s *session) commit(ctx context.Context, args []string, o commitOptions) er
 	}
 	ctx, done := s.interruptible(ctx)
 	defer done()
+	if o.format != "oci" && o.format != "docker" {
+		return fmt.Errorf("unrecognized image format %q", o.format)
+	}
 	image := engine.ImageOptions{Names: names, Author: o.author, Message: o.message, Change: changer(o.changes)}
 	img, err := e.Commit(ctx, c, image, o.pause && !o.noPause)
 	if err != nil {
 		return err
 	}
 	s.print("sha256:" + img.ID)
+	if o.iidFile != "" {
+		return os.WriteFile(o.iidFile, []byte("sha256:"+img.ID), 0o666)
+	}
 	return nil
 }
 

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
+	"codeberg.org/hoy/hoy/engine/cdi"
 	"codeberg.org/hoy/hoy/oci"
 )
 
@@ -15,8 +18,14 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 	c := &o.cfg
 	c.Version = oci.ConfigVersion
 	c.Image, c.Cmd = args[0], args[1:]
+	if o.rootfs {
+		o.useRootfs(args[0])
+	}
+	if err := o.images.check(c); err != nil {
+		return nil, err
+	}
 	switch o.pull {
-	case "always", "missing", "never":
+	case "always", "missing", "never", "newer":
 	default:
 		return nil, fmt.Errorf(`invalid pull option: '%s': must be one of "always", "missing" or "never"`, o.pull)
 	}
@@ -38,7 +47,12 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 		value := int64(o.swappiness)
 		c.Resources.MemorySwappiness = &value
 	}
+	o.addReadOnlyTmpfs()
+	o.environ.rules(&c.EnvRules)
 	var err error
+	if c.Healthcheck, err = o.health.config(); err != nil {
+		return nil, err
+	}
 	if c.Env, err = environment(o.envFiles, o.env); err != nil {
 		return nil, err
 	}
@@ -51,6 +65,27 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 	return c, nil
 }
 
+// useRootfs takes DIR or DIR:O as the container's root.
+func (o *containerOptions) useRootfs(arg string) {
+	c := &o.cfg
+	c.Image = ""
+	arg, c.RootfsOverlay = strings.CutSuffix(arg, ":O")
+	_ = o.path(&c.Rootfs)(arg) // never fails
+}
+
+// addReadOnlyTmpfs mounts what --read-only-tmpfs says where nothing else is mounted.
+func (o *containerOptions) addReadOnlyTmpfs() {
+	c := &o.cfg
+	if !o.readOnlyTmpfs || !c.ReadOnly {
+		return
+	}
+	for _, target := range []string{"/run", "/tmp", "/var/tmp"} {
+		if !slices.ContainsFunc(c.Mounts, func(m oci.Mount) bool { return m.Target == target }) {
+			c.Mounts = append(c.Mounts, oci.Mount{Type: oci.MountTmpfs, Target: target, Options: []string{"exec"}})
+		}
+	}
+}
+
 // parseLists puts the lists into the Config whose values Docker does not look at before the line is complete.
 func (o *containerOptions) parseLists() error {
 	c := &o.cfg
@@ -60,7 +95,8 @@ func (o *containerOptions) parseLists() error {
 	}{
 		{o.volumes, appendParsed(&c.Mounts, func(s string) (oci.Mount, error) { return oci.ParseVolume(s, o.cwd) })},
 		{o.tmpfs, appendParsed(&c.Mounts, oci.ParseTmpfs)},
-		{o.devices, appendParsed(&c.Devices, oci.ParseDevice)},
+		{o.devices, o.device},
+		{o.gpus, o.gpu},
 		{o.exposed, o.expose},
 	} {
 		for _, v := range list.values {
@@ -88,7 +124,7 @@ func environment(files, list []string) ([]string, error) {
 			return nil, err
 		}
 	}
-	own, err := oci.ResolveEnv(list, os.LookupEnv)
+	own, err := oci.ResolveEnv(expandEnv(list, os.Environ()), os.LookupEnv)
 	return append(out, own...), err
 }
 
@@ -133,7 +169,41 @@ func keep(list *[]string, check func(string) error) func(string) error {
 	return appendParsed(list, func(s string) (string, error) { return s, check(s) })
 }
 
-func (o *containerOptions) parseMount(s string) (oci.Mount, error) { return oci.ParseMount(s, o.cwd) }
+// keepOne makes the setter of a value that is checked as it is given.
+func keepOne(to *string, check func(string) error) func(string) error {
+	return setParsed(to, func(s string) (string, error) { return s, check(s) })
+}
+
+func (o *containerOptions) mount(s string) error {
+	m, err := oci.ParseMount(s, o.cwd)
+	if err != nil {
+		return err
+	}
+	all := []oci.Mount{m}
+	if m.Type == oci.MountGlob {
+		all, err = expandGlob(m)
+	}
+	o.cfg.Mounts = append(o.cfg.Mounts, all...)
+	return err
+}
+
+// expandGlob gives a bind for each path that fits the source: at the same place, or below the target (podman).
+func expandGlob(m oci.Mount) ([]oci.Mount, error) {
+	paths, err := filepath.Glob(m.Source)
+	if err != nil || len(paths) == 0 {
+		return nil, fmt.Errorf("no path matches %q", m.Source)
+	}
+	var all []oci.Mount
+	for _, p := range paths {
+		one := m
+		one.Type, one.Source, one.Target = oci.MountBind, p, p
+		if m.Target != "" {
+			one.Target = filepath.Join(m.Target, filepath.Base(p))
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
 
 func (o *containerOptions) attach(s string) error {
 	stream := strings.ToLower(s)
@@ -157,8 +227,32 @@ func (o *containerOptions) sysctl(s string) error {
 	return nil
 }
 
+// ulimit reads one limit. A container inherits those that are not set from hoy, which is what podman's "host" says.
+func (o *containerOptions) ulimit(s string) error {
+	if s == "host" {
+		return nil
+	}
+	return appendParsed(&o.cfg.Ulimits, oci.ParseUlimit)(s)
+}
+
 func (o *containerOptions) shmSize(s string) (err error) {
 	o.cfg.ShmSize, err = oci.ParseBytes(s)
+	return err
+}
+
+// device takes a --device: a path, or a CDI device's name.
+func (o *containerOptions) device(s string) error {
+	if cdi.IsName(s) {
+		o.cfg.CDI = append(o.cfg.CDI, s)
+		return nil
+	}
+	return appendParsed(&o.cfg.Devices, oci.ParseDevice)(s)
+}
+
+// gpu takes a --gpus.
+func (o *containerOptions) gpu(s string) error {
+	names, err := cdi.Read(cdi.Dirs()).GPUs(s)
+	o.cfg.CDI = append(o.cfg.CDI, names...)
 	return err
 }
 

@@ -45,11 +45,18 @@ func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg 
 	if err != nil {
 		return nil, err
 	}
+	o.ignored.warn(s.Err)
 	file, err := openCidfile(o.cidfile)
 	if err != nil {
 		return nil, err
 	}
-	c, err = e.Create(ctx, cfg, engine.CreateOptions{Pull: o.pull, Progress: s.progress(o.quiet), Quiet: o.quiet, Run: run})
+	s.warnPorts(cfg)
+	if o.replace {
+		err = s.replaceContainer(ctx, cfg.Name)
+	}
+	if err == nil {
+		c, err = e.Create(ctx, cfg, s.createOptions(o, run))
+	}
 	if file == nil {
 		return c, err
 	}
@@ -63,6 +70,27 @@ func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg 
 		return nil, errors.Join(err, os.Remove(o.cidfile), e.Remove(context.WithoutCancel(ctx), c, engine.RemoveOptions{Volumes: true}))
 	}
 	return c, nil
+}
+
+func (s *session) createOptions(o *containerOptions, run bool) engine.CreateOptions {
+	pull := o.images.pull
+	pull.Progress, pull.Quiet = s.progress(o.quiet), o.quiet
+	return engine.CreateOptions{Pull: o.pull, PullOptions: pull, Run: run}
+}
+
+// replaceContainer removes the container that has the name, if there is one.
+func (s *session) replaceContainer(ctx context.Context, name string) error {
+	if name == "" {
+		return coded{errors.New("cannot replace container without --name being set"), codeUsage}
+	}
+	c, err := s.engine.Find(name)
+	switch {
+	case errors.Is(err, engine.ErrNoContainer) || err == nil && c.Name() != name:
+		return nil
+	case err != nil:
+		return err
+	}
+	return s.engine.Remove(ctx, c, engine.RemoveOptions{Force: true, Volumes: true})
 }
 
 // openCidfile makes the file for a container's id before the container: it must not exist.

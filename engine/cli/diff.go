@@ -3,9 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
+
+	"codeberg.org/hoy/hoy/engine/cli/flags"
 )
 
 func diffCommand(s *session) *command {
+	var newest bool
 	return &command{
 		args:     "CONTAINER",
 		short:    "Inspect changes to files or directories on a container's filesystem",
@@ -13,8 +16,10 @@ func diffCommand(s *session) *command {
 		min:      1,
 		max:      1,
 		complete: first(allContainers),
+		implied:  one(&newest),
+		flags:    []*flags.Flag{latestFlag(&newest)},
 		run: func(_ context.Context, args []string) error {
-			e, c, err := s.container(args[0])
+			e, c, _, err := s.oneContainer(newest, args)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,9 @@ type execOptions struct {
 	engine.ExecOptions
 	env, envFiles []string
 	detachKeys    *string
+	preserve      int
+	latest        bool
+	cidfile       string
 }
 
 func execCommand(s *session) *command {
@@ -24,12 +27,16 @@ func execCommand(s *session) *command {
 		max:      -1,
 		ordered:  true,
 		complete: first(runningContainers),
+		implied:  func() int { return o.selection().implied() },
 		flags: []*flags.Flag{
 			flags.Bool(&o.Detach, "detach,d", "Detached mode: run command in the background"),
+			flags.String(&o.cidfile, "cidfile", "Read the container ID from the file").From("file"),
 			detachKeysFlag(&o.detachKeys),
 			flags.Func(keep(&o.env, checkEnv), "env,e", "Set environment variables"),
 			flags.List(&o.envFiles, "env-file", "Read in a file of environment variables").From("file"),
+			latestFlag(&o.latest),
 			flags.Bool(&o.Interactive, "interactive,i", "Keep STDIN open even if not attached"),
+			preserveFlag(&o.preserve),
 			flags.Bool(&o.Privileged, "privileged", "Give extended privileges to the command"),
 			flags.Bool(&o.Tty, "tty,t", "Allocate a pseudo-TTY"),
 			flags.String(&o.User, "user,u", `Username or UID (format: "<name|uid>[:<group|gid>]")`),
@@ -39,11 +46,31 @@ func execCommand(s *session) *command {
 	}
 }
 
+// selection are the flags that stand for the container.
+func (o *execOptions) selection() *selection {
+	l := &selection{latest: o.latest}
+	if o.cidfile != "" {
+		l.cidfiles = []string{o.cidfile}
+	}
+	return l
+}
+
 func (s *session) exec(ctx context.Context, o execOptions, args []string) (err error) {
 	if o.Env, err = environment(o.envFiles, o.env); err != nil {
 		return err
 	}
-	e, c, err := s.container(args[0])
+	if o.Kept, err = keptFiles(o.preserve); err != nil {
+		return coded{err, codeUsage}
+	}
+	words := args
+	refs, err := s.refs(o.selection(), nil)
+	if err != nil {
+		return err
+	}
+	if len(refs) == 0 {
+		refs, words = args[:1], args[1:]
+	}
+	e, c, err := s.container(refs[0])
 	if err != nil {
 		return err
 	}
@@ -51,7 +78,7 @@ func (s *session) exec(ctx context.Context, o execOptions, args []string) (err e
 		return err
 	}
 	o.Streams = s.Streams
-	o.Cmd = args[1:]
+	o.Cmd = words
 	o.DetachKeys = detachKeys(o.detachKeys, c)
 	code, err := e.Exec(ctx, c, o.ExecOptions)
 	if errors.Is(err, engine.ErrDetached) {

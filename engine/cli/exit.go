@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"codeberg.org/hoy/hoy/engine"
+	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/netns"
 	"codeberg.org/hoy/hoy/netns/publish"
 	"codeberg.org/hoy/hoy/storage"
@@ -24,11 +25,14 @@ import (
 //	130  interrupted
 //	*    run, exec, start -a, attach: the container's own, or 128 and the number of the signal that ended it
 const (
-	codeFailed      = 1
-	codeTemplate    = 64
-	codeAgain       = 75 // of the inner half of a rootless call to the outer: begin again; no user sees it
-	codeUsage       = 125
-	codeInterrupted = 128 + int(syscall.SIGINT)
+	codeFailed   = 1
+	codeTemplate = 64
+	codeAgain    = 75 // of the inner half of a rootless call to the outer: begin again; no user sees it
+	codeUsage    = 125
+	// of `unshare`, for its command
+	codeNotExecutable = 126
+	codeNotFound      = 127
+	codeInterrupted   = 128 + int(syscall.SIGINT)
 )
 
 // errDone ends a call early and well.
@@ -133,6 +137,8 @@ func (s *session) report(err error) int {
 		return codeFailed
 	case errors.Is(err, context.Canceled):
 		return codeInterrupted
+	case startOver(err):
+		return codeAgain
 	}
 	for _, one := range parts(err) {
 		s.complain(one)
@@ -142,6 +148,12 @@ func (s *session) report(err error) int {
 		return own.code
 	}
 	return codeFailed
+}
+
+// startOver has the outer half of a rootless call begin again in another user namespace, where what the call needs is.
+func startOver(err error) bool {
+	var elsewhere *rootless.Elsewhere
+	return errors.As(err, &elsewhere) && rootless.Again(elsewhere.Pid)
 }
 
 func (s *session) reportUsage(e *usageError) int {

@@ -21,6 +21,11 @@ func filterFlag(f *filters, spec, usage string, allowed ...string) *flags.Flag {
 	return flags.Func(func(s string) error { return f.set(s, allowed) }, spec, usage).As("filter").OneOf(values...)
 }
 
+// unknownFilter is a filter that a command does not have. Docker's daemon says so, not its client: it is no wrong flag.
+type unknownFilter struct{ name string }
+
+func (e *unknownFilter) Error() string { return fmt.Sprintf("invalid filter '%s'", e.name) }
+
 func (f *filters) set(s string, allowed []string) error {
 	name, value, ok := strings.Cut(s, "=")
 	if !ok {
@@ -28,7 +33,7 @@ func (f *filters) set(s string, allowed []string) error {
 	}
 	name = strings.ToLower(strings.TrimSpace(name))
 	if !slices.Contains(allowed, name) {
-		return fmt.Errorf("invalid filter '%s'", name)
+		return &unknownFilter{name}
 	}
 	if *f == nil {
 		*f = filters{}

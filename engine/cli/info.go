@@ -35,7 +35,10 @@ func infoCommand(s *session) *command {
 		args:    "[OPTIONS]",
 		short:   "Display system-wide information",
 		aliases: []string{"system info", "info"},
-		flags:   []*flags.Flag{objectFormatFlag(&text)},
+		flags: []*flags.Flag{
+			flags.Bool(&s.global.debug, "debug,D", "Enable debug mode").Hide(), // podman's place for the global flag
+			objectFormatFlag(&text),
+		},
 		run: func(context.Context, []string) error {
 			if text != "" {
 				return s.printValue(text, func() (any, error) { return s.info() })

@@ -30,21 +30,27 @@ var kinds = []kind{
 
 func inspectCommand(s *session) *command {
 	var text, typ string
-	var size bool
+	var size, newest bool
 	return &command{
 		args:     "[OPTIONS] NAME|ID [NAME|ID...]",
 		short:    "Return low-level information on hoy's objects",
 		min:      1,
 		max:      -1,
 		complete: completeObjects,
+		implied:  one(&newest),
 		flags: []*flags.Flag{
 			objectFormatFlag(&text),
+			latestFlag(&newest),
 			flags.Bool(&size, "size,s", "Display total file sizes if the type is container"),
 			flags.String(&typ, "type", "Only inspect objects of the given type").OneOf("container", "image", "network", "volume"),
 		},
 		run: func(ctx context.Context, args []string) error {
 			if size && outside() {
 				return status(rootless.Inside()) // files of subordinate ids are to be counted
+			}
+			args, err := s.refs(&selection{latest: newest}, args)
+			if err != nil {
+				return err
 			}
 			if typ == "" {
 				return s.inspect(ctx, args, text, sized(size, anyKind))
@@ -61,12 +67,17 @@ func inspectCommand(s *session) *command {
 
 func inspectContainerCommand(s *session) *command {
 	var text string
-	var size bool
+	var size, newest bool
 	c := s.inspectKind("CONTAINER", "containers", inspectContainer, allContainers)
-	c.flags = []*flags.Flag{objectFormatFlag(&text), flags.Bool(&size, "size,s", "Display total file sizes")}
+	c.implied = one(&newest)
+	c.flags = []*flags.Flag{objectFormatFlag(&text), latestFlag(&newest), flags.Bool(&size, "size,s", "Display total file sizes")}
 	c.run = func(ctx context.Context, args []string) error {
 		if size && outside() {
 			return status(rootless.Inside()) // files of subordinate ids are to be counted
+		}
+		args, err := s.refs(&selection{latest: newest}, args)
+		if err != nil {
+			return err
 		}
 		return s.inspect(ctx, args, text, sized(size, inspectContainer))
 	}

@@ -9,6 +9,7 @@ import (
 
 func killCommand(s *session) *command {
 	var signal string
+	l := selection{fits: (*engine.Container).Running}
 	return &command{
 		args:     "[OPTIONS] CONTAINER [CONTAINER...]",
 		short:    "Kill one or more running containers",
@@ -16,11 +17,11 @@ func killCommand(s *session) *command {
 		min:      1,
 		max:      -1,
 		complete: runningContainers,
-		flags: []*flags.Flag{
-			flags.String(&signal, "signal,s", "Signal to send to the container").OneOf(signalNames()...),
-		},
+		implied:  l.implied,
+		flags: append(l.listFlags("running containers"),
+			flags.String(&signal, "signal,s", "Signal to send to the container").OneOf(signalNames()...)),
 		run: func(_ context.Context, args []string) error {
-			return s.eachContainer(args, func(e *engine.Engine, c *engine.Container) error { return e.Kill(c, signal) })
+			return s.eachSelected(&l, args, func(e *engine.Engine, c *engine.Container) error { return e.Kill(c, signal) })
 		},
 	}
 }

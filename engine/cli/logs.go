@@ -13,6 +13,7 @@ import (
 type logsOptions struct {
 	engine.LogsOptions
 	since, until, tail string
+	latest, names      bool
 }
 
 func logsCommand(s *session) *command {
@@ -25,8 +26,11 @@ func logsCommand(s *session) *command {
 		min:      1,
 		max:      1,
 		complete: first(allContainers),
+		implied:  one(&o.latest),
 		flags: []*flags.Flag{
 			flags.Bool(&o.Details, "details", "Show extra details provided to logs"),
+			latestFlag(&o.latest),
+			flags.Bool(&o.names, "names", "Output the container name in the log"),
 			flags.Bool(&o.Follow, "follow,f", "Follow log output"),
 			flags.String(&o.since, "since", "Show logs since"+when),
 			flags.String(&o.tail, "tail,n", "Number of lines to show from the end of the logs"),
@@ -34,7 +38,7 @@ func logsCommand(s *session) *command {
 			flags.String(&o.until, "until", "Show logs before a"+when),
 		},
 		run: func(ctx context.Context, args []string) (err error) {
-			e, c, err := s.container(args[0])
+			e, c, _, err := s.oneContainer(o.latest, args)
 			if err != nil {
 				return err
 			}
@@ -42,7 +46,14 @@ func logsCommand(s *session) *command {
 				return err
 			}
 			o.Out, o.Err = s.Out, s.Err
-			return e.Logs(ctx, c, o.LogsOptions)
+			if o.names {
+				o.Out, o.Err = named(s.Out, c.Name()), named(s.Err, c.Name())
+			}
+			err = e.Logs(ctx, c, o.LogsOptions)
+			if n := c.LogLost(); n > 0 && err == nil {
+				fmt.Fprintf(s.Err, "WARNING: %d lines could not be written to this log: the disk was full\n", n)
+			}
+			return err
 		},
 	}
 }

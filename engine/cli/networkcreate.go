@@ -60,6 +60,7 @@ func createNetworkCommand(s *session) *command {
 			return e.Networks(func(all *netns.Networks) error {
 				x, err := all.Create(o.CreateOptions)
 				if err == nil {
+					e.NetworkHappened("create", x)
 					s.print(x.ID)
 				}
 				return err

@@ -23,7 +23,7 @@ func (o *containerOptions) networkFlags() []*flags.Flag {
 	c, n := &o.cfg, &o.network
 	return []*flags.Flag{
 		flags.Func(appendParsed(&c.ExtraHosts, parseExtraHost), "add-host", "Add a custom host-to-IP mapping (host:ip)"),
-		flags.Func(appendParsed(&c.Dns, parseAddress), "dns", "Set custom DNS servers"),
+		flags.Func(appendParsed(&c.Dns, parseDns), "dns", "Set custom DNS servers"),
 		flags.List(&c.DnsOptions, "dns-option,dns-opt", "Set DNS options"),
 		flags.List(&c.DnsSearch, "dns-search", "Set custom DNS search domains"),
 		flags.String(&c.Domainname, "domainname", "Container NIS domain name"),
@@ -70,6 +70,16 @@ func (n *networkOptions) config(c *oci.Config) error {
 		c.Networks = n.networks
 	}
 	return nil
+}
+
+// warnPorts says of a container without a network of hoy's that its ports are not published. Source: moby, daemon/create.go.
+func (s *session) warnPorts(c *oci.Config) {
+	mode, _ := c.NetworkMode()
+	if mode == oci.NetworkBridge || len(c.Publish) == 0 && !c.PublishAll {
+		return
+	}
+	name, _, _ := strings.Cut(c.Network, ":")
+	fmt.Fprintf(s.Err, "WARNING: Published ports are discarded when using %s network mode\n", name)
 }
 
 func described(n oci.Network) bool {

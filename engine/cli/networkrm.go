@@ -48,7 +48,17 @@ func removeNetwork(e *engine.Engine, ref string) error {
 	if ref == "host" || ref == "none" {
 		return fmt.Errorf("%s is a pre-defined network and cannot be removed", ref)
 	}
-	return e.Networks(func(all *netns.Networks) error { return all.Remove(ref) })
+	return e.Networks(func(all *netns.Networks) error {
+		x, err := all.Find(ref)
+		if err != nil {
+			return err
+		}
+		if err := all.Remove(ref); err != nil {
+			return err
+		}
+		e.NetworkHappened("destroy", x)
+		return nil
+	})
 }
 
 func pruneNetworksCommand(s *session) *command {
@@ -85,9 +95,17 @@ func (s *session) pruneNetworks(e *engine.Engine, f filters) error {
 		used = append(used, c.NetworkNames()...)
 	}
 	return e.Networks(func(all *netns.Networks) error {
+		known := map[string]*record.Network{}
 		removed, err := all.Prune(func(x *record.Network) bool {
+			known[x.Name] = x
 			return !slices.Contains(used, x.Name) && !slices.ContainsFunc(used, func(u string) bool { return len(u) >= 12 && strings.HasPrefix(x.ID, u) }) && f.matchLabels(x.Labels)
 		})
+		for _, name := range removed {
+			if x := known[name]; x != nil {
+				e.NetworkHappened("destroy", x)
+			}
+		}
+		e.PruneHappened("network", 0)
 		if len(removed) > 0 {
 			fmt.Fprintf(s.Out, "Deleted Networks:\n%s\n\n", strings.Join(removed, "\n"))
 		}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"codeberg.org/hoy/hoy/oci"
 )
 
 // parseExtraHost reads --add-host NAME:ADDRESS or NAME=ADDRESS, with or without brackets around an IPv6 address, as "NAME:ADDRESS".
@@ -24,6 +26,14 @@ func parseExtraHost(s string) (string, error) {
 		return "", fmt.Errorf("invalid IP address in add-host: %q", address)
 	}
 	return name + ":" + address, nil
+}
+
+// parseDns reads --dns: an address, or "none" for the image's own /etc/resolv.conf (podman).
+func parseDns(s string) (string, error) {
+	if s == oci.NoDNS {
+		return s, nil
+	}
+	return parseAddress(s)
 }
 
 // parseAddress reads an IP address.

@@ -7,15 +7,20 @@ import (
 )
 
 func pauseCommand(s *session) *command {
-	return s.eachCommand("Pause all processes within one or more containers", "pause", (*engine.Engine).Pause)
+	return s.eachCommand("Pause all processes within one or more containers", "pause", pausable, (*engine.Engine).Pause)
 }
 
 func unpauseCommand(s *session) *command {
-	return s.eachCommand("Unpause all processes within one or more containers", "unpause", (*engine.Engine).Unpause)
+	return s.eachCommand("Unpause all processes within one or more containers", "unpause", paused, (*engine.Engine).Unpause)
 }
 
-// eachCommand is a command without options that does one thing to each container.
-func (s *session) eachCommand(short, name string, do func(*engine.Engine, *engine.Container) error) *command {
+func pausable(c *engine.Container) bool { return c.State.Status == engine.StatusRunning }
+
+func paused(c *engine.Container) bool { return c.State.Status == engine.StatusPaused }
+
+// eachCommand is a command that does one thing to each container. fits says which ones --all means.
+func (s *session) eachCommand(short, name string, fits func(*engine.Container) bool, do func(*engine.Engine, *engine.Container) error) *command {
+	l := selection{fits: fits}
 	return &command{
 		args:     "CONTAINER [CONTAINER...]",
 		short:    short,
@@ -23,6 +28,8 @@ func (s *session) eachCommand(short, name string, do func(*engine.Engine, *engin
 		min:      1,
 		max:      -1,
 		complete: runningContainers,
-		run:      func(_ context.Context, args []string) error { return s.eachContainer(args, do) },
+		implied:  l.implied,
+		flags:    l.listFlags("containers"),
+		run:      func(_ context.Context, args []string) error { return s.eachSelected(&l, args, do) },
 	}
 }

@@ -9,10 +9,14 @@ import (
 	"strconv"
 	"strings"
 
+	"codeberg.org/hoy/hoy/engine"
+	"codeberg.org/hoy/hoy/engine/cli/flags"
+	"codeberg.org/hoy/hoy/engine/cli/format"
 	"codeberg.org/hoy/hoy/netns/record"
 )
 
 func portCommand(s *session) *command {
+	var l selection
 	return &command{
 		args:     "CONTAINER [PRIVATE_PORT[/PROTO]]",
 		short:    "List port mappings or a specific mapping for the container",
@@ -20,27 +24,57 @@ func portCommand(s *session) *command {
 		min:      1,
 		max:      2,
 		complete: first(runningContainers),
+		implied:  l.implied,
+		flags:    []*flags.Flag{flags.Bool(&l.all, "all,a", "Display port information for all containers"), latestFlag(&l.latest)},
 		run: func(_ context.Context, args []string) error {
-			e, c, err := s.container(args[0])
+			if l.all {
+				return s.allPorts()
+			}
+			ref, rest, err := s.oneRef(l.latest, args)
+			if err != nil {
+				return err
+			}
+			e, c, err := s.container(ref)
 			if err != nil {
 				return err
 			}
 			ports := e.Ports(c)
-			if len(args) == 1 {
+			if len(rest) == 0 {
 				s.printPorts(ports)
 				return nil
 			}
-			return s.printPort(ports, args[1], args[0])
+			return s.printPort(ports, rest[0], ref)
 		},
 	}
 }
 
-// printPorts lists all, in the order of the container's ports.
-func (s *session) printPorts(ports []record.Port) {
+// allPorts lists the ports of all running containers, with their names.
+func (s *session) allPorts() error {
+	e, err := s.open()
+	if err != nil {
+		return err
+	}
+	list, err := e.List(engine.ListOptions{})
+	for _, c := range list {
+		for _, p := range sortedPorts(e.Ports(c)) {
+			for _, a := range hostEnds(p) {
+				fmt.Fprintf(s.Out, "%s\t%d/%s -> %s\n", format.ShortID(c.ID()), p.Port, p.Protocol, a)
+			}
+		}
+	}
+	return err
+}
+
+func sortedPorts(ports []record.Port) []record.Port {
 	slices.SortStableFunc(ports, func(a, b record.Port) int {
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol))
 	})
-	for _, p := range ports {
+	return ports
+}
+
+// printPorts lists all, in the order of the container's ports.
+func (s *session) printPorts(ports []record.Port) {
+	for _, p := range sortedPorts(ports) {
 		for _, a := range hostEnds(p) {
 			fmt.Fprintf(s.Out, "%d/%s -> %s\n", p.Port, p.Protocol, a)
 		}

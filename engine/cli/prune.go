@@ -113,13 +113,14 @@ func (s *session) prune(ctx context.Context, o pruneOptions, question string, ea
 }
 
 func (s *session) pruneContainers(ctx context.Context, e *engine.Engine, o pruneOptions) (int64, error) {
-	pruned, err := e.Prune(ctx, func(c *engine.Container) bool { return !o.filters.prunes(c.Config.Labels, c.Config.Created) })
+	pruned, err := e.Prune(ctx, func(c *engine.Container) bool { return !o.filters.selects(c.Config.Labels, c.Config.Created) })
+	e.PruneHappened("container", pruned.Space)
 	s.printDeleted("Containers", pruned.Containers)
 	return pruned.Space, err
 }
 
 func (s *session) pruneImages(ctx context.Context, e *engine.Engine, o pruneOptions) (int64, error) {
-	pruned, err := e.PruneImages(ctx, o.all, func(img *storage.Image) bool { return !o.filters.prunes(imageLabels(img), img.Created) })
+	pruned, err := e.PruneImages(ctx, o.all, func(img *storage.Image) bool { return !o.filters.selects(imageLabels(img), img.Created) })
 	var lines []string
 	for _, r := range pruned.Removed {
 		if r.Untagged != "" {
@@ -128,12 +129,14 @@ func (s *session) pruneImages(ctx context.Context, e *engine.Engine, o pruneOpti
 			lines = append(lines, "deleted: "+r.Deleted)
 		}
 	}
+	e.PruneHappened("image", pruned.Space)
 	s.printDeleted("Images", lines)
 	return pruned.Space, err
 }
 
 func (s *session) pruneVolumes(_ context.Context, e *engine.Engine, o pruneOptions) (int64, error) {
-	pruned, err := e.PruneVolumes(o.all, func(v *storage.Volume) bool { return !o.filters.prunes(v.Labels, v.Created) })
+	pruned, err := e.PruneVolumes(o.all, func(v *storage.Volume) bool { return !o.filters.selects(v.Labels, v.Created) })
+	e.PruneHappened("volume", pruned.Space)
 	s.printDeleted("Volumes", pruned.Names)
 	return pruned.Space, err
 }
@@ -144,8 +147,8 @@ func (s *session) printDeleted(what string, names []string) {
 	}
 }
 
-// prunes says whether the filters label, label! and until let a thing be removed.
-func (f filters) prunes(labels map[string]string, created time.Time) bool {
+// selects says whether a thing fits the filters label, label! and until.
+func (f filters) selects(labels map[string]string, created time.Time) bool {
 	until, err := f.older(time.Now())
 	if err != nil || !until.IsZero() && !created.Before(until) {
 		return false

@@ -24,7 +24,7 @@ func TestFiltersPrunes(t *testing.T) {
 		{filters{"label": {"a=1"}}, true},
 		{filters{"label!": {"a=2"}}, true},
 	} {
-		if got := test.filters.prunes(labels, old); got != test.want {
+		if got := test.filters.selects(labels, old); got != test.want {
 			t.Errorf("%v: %v, want %v", test.filters, got, test.want)
 		}
 	}

@@ -6,13 +6,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/health"
+	"codeberg.org/hoy/hoy/oci/restart"
 	"codeberg.org/hoy/hoy/storage"
 )
 
-var psFilters = []string{"ancestor", "before", "exited", "id", "label", "name", "network", "since", "status", "volume"}
+var psFilters = []string{"ancestor", "before", "command", "exited", "expose", "health", "id", "is-task", "label", "label!", "name", "network", "publish",
+	"restart-policy", "should-start-on-boot", "since", "status", "until", "volume"}
 
 // containers selects from list, which has the newest first. Source: moby, daemon/list.go.
 func (f filters) containers(e *engine.Engine, list []*engine.Container) ([]*engine.Container, error) {
@@ -31,12 +35,16 @@ func (f filters) containers(e *engine.Engine, list []*engine.Container) ([]*engi
 	if err != nil {
 		return nil, err
 	}
+	if _, err := f.older(time.Now()); err != nil {
+		return nil, err
+	}
 	var out []*engine.Container
 	for _, c := range list {
 		switch {
 		case before != nil && !c.Config.Created.Before(before.Config.Created),
 			since != nil && !c.Config.Created.After(since.Config.Created),
 			!matchName(names, c.Name()),
+			!f.fitsPorts(c, e.Ports(c)),
 			!f.fits(c):
 		default:
 			out = append(out, c)
@@ -50,6 +58,30 @@ func (f filters) check() error {
 	for _, v := range f["status"] {
 		if !slices.Contains([]string{"created", "running", "paused", "restarting", "removing", "exited", "dead"}, v) {
 			return fmt.Errorf("invalid filter 'status=%s'", v)
+		}
+	}
+	if _, _, err := f.flag("should-start-on-boot"); err != nil {
+		return err
+	}
+	for _, v := range f["restart-policy"] {
+		if !slices.Contains([]string{restart.No, restart.Always, restart.OnFailure, restart.UnlessStopped}, v) {
+			return fmt.Errorf("invalid filter 'restart-policy=%s'", v)
+		}
+	}
+	for _, name := range []string{"publish", "expose"} {
+		for _, v := range f[name] {
+			if _, err := parsePortFilter(v); err != nil {
+				return fmt.Errorf("invalid filter '%s=%s': %w", name, v, err)
+			}
+		}
+	}
+	if _, _, err := f.flag("is-task"); err != nil {
+		return err
+	}
+	for _, v := range f["health"] {
+		if !slices.Contains([]string{health.Starting, health.Healthy, health.Unhealthy, health.None}, v) {
+			//lint:ignore ST1005 Docker's words
+			return fmt.Errorf("Unrecognised filter value for health: %s", v)
 		}
 	}
 	for _, v := range f["exited"] {
@@ -90,17 +122,35 @@ func matchName(patterns []*regexp.Regexp, name string) bool {
 
 func (f filters) fits(c *engine.Container) bool {
 	cfg := &c.Config
-	return f.matchLabels(cfg.Labels) &&
+	if task, _, _ := f.flag("is-task"); task {
+		return false // they are swarm's
+	}
+	return f.selects(cfg.Labels, cfg.Created) &&
+		f.match("command", func(v string) bool {
+			return slices.Contains(slices.Concat(cfg.Entrypoint, cfg.Cmd), v)
+		}) &&
 		f.match("id", func(v string) bool { return strings.HasPrefix(c.ID(), v) }) &&
 		f.match("status", func(v string) bool { return v == string(c.State.Status) }) &&
 		f.match("exited", func(v string) bool {
 			return c.State.Status == engine.StatusExited && v == strconv.Itoa(c.State.ExitCode)
+		}) &&
+		f.match("health", func(v string) bool { return v == healthOf(c) }) &&
+		f.match("restart-policy", func(v string) bool { return v == cfg.Restart.String() }) &&
+		f.match("should-start-on-boot", func(v string) bool {
+			return cfg.Restart.AtBoot(c.State.Stopped) == (v == "true" || v == "1")
 		}) &&
 		f.match("network", func(v string) bool { return slices.Contains(c.NetworkNames(), v) }) &&
 		f.match("volume", func(v string) bool {
 			return slices.ContainsFunc(cfg.Mounts, func(m oci.Mount) bool { return m.Source == v || m.Target == v })
 		}) &&
 		f.match("ancestor", func(v string) bool { return fromImage(cfg, v) })
+}
+
+func healthOf(c *engine.Container) string {
+	if c.State.Health == nil {
+		return health.None
+	}
+	return c.State.Health.Status
 }
 
 // fromImage says whether the container was made from the image, given by name or by at least the first digits of its id.

@@ -12,6 +12,7 @@ import (
 	"codeberg.org/hoy/hoy/engine/cli/format"
 	"codeberg.org/hoy/hoy/netns/record"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/health"
 )
 
 // psTable is Docker's. Source: docker/cli, cli/command/formatter/container.go.
@@ -83,7 +84,7 @@ func newPsRow(c *engine.Container, ports []record.Port, short bool) psRow {
 	}
 	volumes, mounts := 0, []string{}
 	for _, m := range cfg.Mounts {
-		if m.Type == oci.MountTmpfs {
+		if m.Source == "" { // a file system of its own
 			continue
 		}
 		if m.Type == oci.MountVolume {
@@ -117,9 +118,11 @@ func shortImage(ref string) string {
 func statusText(st engine.State, now time.Time) string {
 	switch st.Status {
 	case engine.StatusRunning:
-		return "Up " + format.Duration(now.Sub(st.StartedAt))
+		return "Up " + format.Duration(now.Sub(st.StartedAt)) + healthText(st.Health)
 	case engine.StatusPaused:
 		return "Up " + format.Duration(now.Sub(st.StartedAt)) + " (Paused)"
+	case engine.StatusRestarting:
+		return fmt.Sprintf("Restarting (%d) %s", st.ExitCode, format.Ago(st.FinishedAt, now))
 	case engine.StatusExited:
 		if st.FinishedAt.IsZero() {
 			return ""
@@ -139,4 +142,15 @@ func joinLabels(labels map[string]string) string {
 		out = append(out, key+"="+labels[key])
 	}
 	return strings.Join(out, ",")
+}
+
+// healthText is the end of the STATUS column of a container with a health check.
+func healthText(h *health.Status) string {
+	switch {
+	case h == nil:
+		return ""
+	case h.Status == health.Starting:
+		return " (health: starting)"
+	}
+	return " (" + h.Status + ")"
 }

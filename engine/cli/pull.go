@@ -16,6 +16,7 @@ type pullOptions struct {
 func pullCommand(s *session) *command {
 	o := pullOptions{tlsVerify: true}
 	o.Platform = os.Getenv("DOCKER_DEFAULT_PLATFORM")
+	o.AuthFile = os.Getenv("REGISTRY_AUTH_FILE")
 	verify := flags.Bool(&o.tlsVerify, "tls-verify", "Require HTTPS and verify certificates (a registry on this machine may do without)")
 	return &command{
 		args:     "[OPTIONS] NAME[:TAG|@DIGEST]",
@@ -24,11 +25,11 @@ func pullCommand(s *session) *command {
 		min:      1,
 		max:      1,
 		complete: first(completeImages),
-		flags: []*flags.Flag{
+		flags: append(pullFlags(&o.PullOptions),
 			flags.String(&o.Platform, "platform", "Set platform if server is multi-platform capable").OneOf("linux/amd64", "linux/arm64"),
 			flags.Bool(&o.Quiet, "quiet,q", "Suppress verbose output"),
 			verify,
-		},
+		),
 		run: func(ctx context.Context, args []string) error {
 			if verify.Changed() {
 				o.TLSVerify = &o.tlsVerify

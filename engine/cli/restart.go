@@ -4,10 +4,13 @@ import (
 	"context"
 
 	"codeberg.org/hoy/hoy/engine"
+	"codeberg.org/hoy/hoy/engine/cli/flags"
 )
 
 func restartCommand(s *session) *command {
 	var o engine.StopOptions
+	var l selection
+	var running bool
 	return &command{
 		args:     "[OPTIONS] CONTAINER [CONTAINER...]",
 		short:    "Restart one or more containers",
@@ -15,21 +18,14 @@ func restartCommand(s *session) *command {
 		min:      1,
 		max:      -1,
 		complete: allContainers,
-		flags:    stopFlags(&o),
+		implied:  func() int { return l.implied() + one(&running)() },
+		flags: append(append(stopFlags(&o), l.listFlags("containers")...),
+			flags.Bool(&running, "running", "Act on all running containers")),
 		run: func(ctx context.Context, args []string) error {
-			return s.eachContainer(args, func(e *engine.Engine, c *engine.Container) error { return s.restart(ctx, c, o) })
+			if running {
+				l.all, l.fits = true, (*engine.Container).Running
+			}
+			return s.eachSelected(&l, args, func(e *engine.Engine, c *engine.Container) error { return e.Restart(ctx, c, o, s.Streams) })
 		},
 	}
-}
-
-func (s *session) restart(ctx context.Context, c *engine.Container, o engine.StopOptions) error {
-	if err := s.engine.Stop(ctx, c, o); err != nil {
-		return err
-	}
-	c, err := s.engine.Find(c.ID())
-	if err != nil {
-		return err
-	}
-	_, err = s.engine.Start(ctx, c, engine.StartOptions{Streams: s.Streams})
-	return err
 }

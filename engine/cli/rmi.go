@@ -48,5 +48,5 @@ func (s *session) rmi(ctx context.Context, refs []string, o storage.RemoveOption
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, e.SweepShifted(false))...)
 }

@@ -11,6 +11,7 @@ import (
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/storage"
 )
 
 func runCommand(s *session) *command {
@@ -26,6 +27,7 @@ func runCommand(s *session) *command {
 		flags: append(o.flags(),
 			detachKeysFlag(&o.detachKeys),
 			flags.Bool(&o.cfg.Detach, "detach,d", "Run container in background and print container ID"),
+			preserveFlag(&o.preserve),
 			flags.Bool(&o.cfg.SigProxy, "sig-proxy", "Proxy received signals to the process"),
 		),
 		run: func(ctx context.Context, args []string) error { return s.run(ctx, o, args) },
@@ -41,11 +43,24 @@ func (s *session) run(ctx context.Context, o *containerOptions, args []string) e
 	if cfg.Detach && len(cfg.Attach) > 0 {
 		return errors.New("conflicting options: cannot specify both --attach and --detach")
 	}
+	start := engine.StartOptions{
+		Streams:    s.Streams,
+		Attach:     attach,
+		Foreground: !cfg.Detach && !cfg.Tty && len(cfg.Attach) == 0 && !cfg.Restart.Any(),
+		DetachKeys: cfg.DetachKeys,
+		SigProxy:   cfg.SigProxy,
+	}
+	if err := inherit(&start, cfg.Init, o.preserve); err != nil {
+		return flagError(err)
+	}
 	if err := s.checkTty(cfg.Tty && slices.Contains(attach, "stdin")); err != nil {
 		return err
 	}
 	e, err := s.open()
 	if err != nil {
+		return runError(err)
+	}
+	if err := e.Reach(cfg); err != nil { // before anything is made: it may turn out that all has to be done from elsewhere
 		return runError(err)
 	}
 	ctx, done := s.interruptible(ctx)
@@ -54,13 +69,10 @@ func (s *session) run(ctx context.Context, o *containerOptions, args []string) e
 	if err != nil {
 		return runError(err)
 	}
-	code, err := e.Start(ctx, c, engine.StartOptions{
-		Streams:    s.Streams,
-		Attach:     attach,
-		Foreground: !cfg.Detach && !cfg.Tty && len(cfg.Attach) == 0,
-		DetachKeys: cfg.DetachKeys,
-		SigProxy:   cfg.SigProxy,
-	})
+	code, err := e.Start(ctx, c, start)
+	if o.images.remove && !errors.Is(err, engine.ErrDetached) {
+		s.removeImage(ctx, cfg.Image)
+	}
 	switch {
 	case errors.Is(err, engine.ErrDetached):
 		return nil
@@ -70,6 +82,14 @@ func (s *session) run(ctx context.Context, o *containerOptions, args []string) e
 		s.print(c.ID())
 	}
 	return status(code)
+}
+
+// removeImage is --rmi: another container's image stays.
+func (s *session) removeImage(ctx context.Context, image string) {
+	_, err := s.engine.Store.Remove(context.WithoutCancel(ctx), image, storage.RemoveOptions{InUse: s.engine.ImageUsers})
+	if err != nil && !errors.Is(err, storage.ErrImageInUse) {
+		s.complain(err)
+	}
 }
 
 // attached are the streams that `run` is connected to. Docker: all output unless -a or -d says otherwise, and stdin with -i.

@@ -24,7 +24,8 @@ type session struct {
 		debug         bool
 		versionWanted bool
 	}
-	engine *engine.Engine
+	runtime runtimeOptions // of `hoy oci`
+	engine  *engine.Engine
 }
 
 func newSession(arg0 string) *session {

@@ -9,12 +9,17 @@ import (
 )
 
 type startOptions struct {
+	sigProxy            bool
 	attach, interactive bool
 	detachKeys          *string
 }
 
+// stopped says of a container that `start --all` starts it.
+func stopped(c *engine.Container) bool { return !c.Running() && !c.Restarting() }
+
 func startCommand(s *session) *command {
-	var o startOptions
+	o := startOptions{sigProxy: true}
+	l := selection{fits: stopped}
 	return &command{
 		args:     "[OPTIONS] CONTAINER [CONTAINER...]",
 		short:    "Start one or more stopped containers",
@@ -22,19 +27,28 @@ func startCommand(s *session) *command {
 		min:      1,
 		max:      -1,
 		complete: stoppedContainers,
+		implied:  l.implied,
 		flags: []*flags.Flag{
+			flags.Bool(&l.all, "all", "Start all containers that do not run, or those that --filter selects (Podman)"),
+			filterFlag(&l.filters, "filter,f", "Start the containers for which the conditions hold (Podman)", psFilters...),
+			latestFlag(&l.latest),
 			flags.Bool(&o.attach, "attach,a", "Attach STDOUT/STDERR and forward signals"),
 			detachKeysFlag(&o.detachKeys),
 			flags.Bool(&o.interactive, "interactive,i", "Attach container's STDIN"),
+			flags.Bool(&o.sigProxy, "sig-proxy", "Proxy received signals to the process"),
 		},
 		run: func(ctx context.Context, args []string) error {
 			if !o.attach && !o.interactive {
-				return s.eachContainer(args, func(e *engine.Engine, c *engine.Container) error {
+				return s.eachSelected(&l, args, func(e *engine.Engine, c *engine.Container) error {
 					_, err := e.Start(ctx, c, engine.StartOptions{Streams: s.Streams})
 					return err
 				})
 			}
-			if len(args) > 1 {
+			args, err := s.refs(&l, args)
+			if err != nil {
+				return err
+			}
+			if len(args) != 1 {
 				return errors.New("you cannot start and attach multiple containers at once")
 			}
 			return s.startAttached(ctx, o, args[0])
@@ -52,12 +66,16 @@ func (s *session) startAttached(ctx context.Context, o startOptions, ref string)
 	if o.interactive && c.Config.OpenStdin {
 		attach = append(attach, "stdin")
 	}
-	code, err := e.Start(ctx, c, engine.StartOptions{
+	start := engine.StartOptions{
 		Streams:    s.Streams,
 		Attach:     attach,
 		DetachKeys: detachKeys(o.detachKeys, c),
-		SigProxy:   !c.Config.Tty,
-	})
+		SigProxy:   o.sigProxy && !c.Config.Tty,
+	}
+	if err := inherit(&start, c.Config.Init, 0); err != nil {
+		return err
+	}
+	code, err := e.Start(ctx, c, start)
 	if err != nil {
 		return err
 	}

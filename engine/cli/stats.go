@@ -19,6 +19,7 @@ type statsOptions struct {
 	all, noStream, noTrunc bool
 	format                 string
 	refs                   []string
+	latest                 bool
 }
 
 func statsCommand(s *session) *command {
@@ -32,11 +33,15 @@ func statsCommand(s *session) *command {
 		flags: []*flags.Flag{
 			flags.Bool(&o.all, "all,a", "Show all containers (default shows just running)"),
 			formatFlag(&o.format),
+			latestFlag(&o.latest),
 			flags.Bool(&o.noStream, "no-stream", "Disable streaming stats and only pull the first result"),
 			flags.Bool(&o.noTrunc, "no-trunc", "Do not truncate output"),
 		},
 		run: func(ctx context.Context, args []string) error {
-			o.refs = args
+			var err error
+			if o.refs, err = s.refs(&selection{latest: o.latest}, args); err != nil {
+				return err
+			}
 			return s.stats(ctx, o)
 		},
 	}

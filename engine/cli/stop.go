@@ -9,6 +9,7 @@ import (
 
 func stopCommand(s *session) *command {
 	var o engine.StopOptions
+	l := selection{fits: (*engine.Container).Running}
 	return &command{
 		args:     "[OPTIONS] CONTAINER [CONTAINER...]",
 		short:    "Stop one or more running containers",
@@ -16,9 +17,10 @@ func stopCommand(s *session) *command {
 		min:      1,
 		max:      -1,
 		complete: runningContainers,
-		flags:    stopFlags(&o),
+		implied:  l.implied,
+		flags:    append(append(stopFlags(&o), l.listFlags("running containers")...), l.ignoreFlag()),
 		run: func(ctx context.Context, args []string) error {
-			return s.eachContainer(args, func(e *engine.Engine, c *engine.Container) error { return e.Stop(ctx, c, o) })
+			return s.eachSelected(&l, args, func(e *engine.Engine, c *engine.Container) error { return e.Stop(ctx, c, o) })
 		},
 	}
 }

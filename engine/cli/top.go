@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+
+	"codeberg.org/hoy/hoy/engine/cli/flags"
 )
 
 func topCommand(s *session) *command {
+	var newest bool
 	return &command{
 		args:  "CONTAINER [ps OPTIONS]",
 		short: "Display the running processes of a container",
@@ -19,12 +22,14 @@ The options are those of ps(1) that choose columns: -f, -l, u, -o LIST. hoy read
 		max:      -1,
 		ordered:  true,
 		complete: first(runningContainers),
+		implied:  one(&newest),
+		flags:    []*flags.Flag{latestFlag(&newest)},
 		run: func(_ context.Context, args []string) error {
-			e, c, err := s.container(args[0])
+			e, c, columns, err := s.oneContainer(newest, args)
 			if err != nil {
 				return err
 			}
-			titles, rows, err := e.Top(c, args[1:])
+			titles, rows, err := e.Top(c, columns)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ func (s *session) root() *command {
 		flags: s.globalFlags(),
 		subs: []node{
 			{name: "run", rank: 1, make: runCommand},
+			{name: "events", make: eventsCommand},
 			{name: "exec", rank: 2, make: execCommand},
 			{name: "ps", rank: 3, make: psCommand},
 			{name: "build", rank: 4, make: buildCommand},
@@ -16,9 +17,13 @@ func (s *session) root() *command {
 			{name: "version", rank: 7, make: versionCommand},
 			{name: "info", rank: 8, make: infoCommand},
 
+			{name: "buildx", make: group("Build images, as Docker's plugin does", buildxCommands...)},
 			{name: "container", make: group("Manage containers", containerCommands...)},
+			{name: "healthcheck", make: group("Manage health checks on containers", healthcheckCommands...)},
 			{name: "image", make: group("Manage images", imageCommands...)},
 			{name: "network", make: group("Manage networks", networkCommands...)},
+			{name: "oci", make: ociCommand},
+			{name: "secret", make: group("Manage secrets", secretCommands...)},
 			{name: "system", make: group("Manage hoy", systemCommands...)},
 			{name: "volume", make: group("Manage volumes", volumeCommands...)},
 
@@ -35,6 +40,7 @@ func (s *session) root() *command {
 			{name: "kill", make: killCommand},
 			{name: "load", make: loadCommand},
 			{name: "logs", make: logsCommand},
+			{name: "mount", make: mountCommand},
 			{name: "pause", make: pauseCommand},
 			{name: "port", make: portCommand},
 			{name: "rename", make: renameCommand},
@@ -47,7 +53,9 @@ func (s *session) root() *command {
 			{name: "stop", make: stopCommand},
 			{name: "tag", make: tagCommand},
 			{name: "top", make: topCommand},
+			{name: "unmount", also: []string{"umount"}, make: unmountCommand},
 			{name: "unpause", make: unpauseCommand},
+			{name: "unshare", make: unshareCommand},
 			{name: "update", make: updateCommand},
 			{name: "wait", make: waitCommand},
 
@@ -65,11 +73,13 @@ var containerCommands = []node{
 	{name: "create", make: createCommand},
 	{name: "diff", make: diffCommand},
 	{name: "exec", make: execCommand},
+	{name: "exists", make: existsContainerCommand},
 	{name: "export", make: exportCommand},
 	{name: "inspect", make: inspectContainerCommand},
 	{name: "kill", make: killCommand},
 	{name: "logs", make: logsCommand},
 	{name: "ls", also: []string{"list", "ps"}, make: psCommand},
+	{name: "mount", make: mountCommand},
 	{name: "pause", make: pauseCommand},
 	{name: "port", make: portCommand},
 	{name: "prune", make: pruneContainersCommand},
@@ -81,6 +91,7 @@ var containerCommands = []node{
 	{name: "stats", make: statsCommand},
 	{name: "stop", make: stopCommand},
 	{name: "top", make: topCommand},
+	{name: "unmount", also: []string{"umount"}, make: unmountCommand},
 	{name: "unpause", make: unpauseCommand},
 	{name: "update", make: updateCommand},
 	{name: "wait", make: waitCommand},
@@ -88,6 +99,7 @@ var containerCommands = []node{
 
 var imageCommands = []node{
 	{name: "build", make: buildCommand},
+	{name: "exists", make: existsImageCommand},
 	{name: "history", make: historyCommand},
 	{name: "import", make: importCommand},
 	{name: "inspect", make: inspectImageCommand},
@@ -111,8 +123,17 @@ var networkCommands = []node{
 	{name: "rm", also: []string{"remove"}, make: rmNetworkCommand},
 }
 
+var secretCommands = []node{
+	{name: "create", make: createSecretCommand},
+	{name: "exists", make: existsSecretCommand},
+	{name: "inspect", make: inspectSecretCommand},
+	{name: "ls", also: []string{"list"}, make: secretsCommand},
+	{name: "rm", also: []string{"remove"}, make: rmSecretCommand},
+}
+
 var volumeCommands = []node{
 	{name: "create", make: createVolumeCommand},
+	{name: "exists", make: existsVolumeCommand},
 	{name: "export", make: exportVolumeCommand},
 	{name: "import", make: importVolumeCommand},
 	{name: "inspect", make: inspectVolumeCommand},
@@ -124,6 +145,7 @@ var volumeCommands = []node{
 var systemCommands = []node{
 	{name: "check", make: checkCommand},
 	{name: "df", make: dfCommand},
+	{name: "events", make: eventsCommand},
 	{name: "info", make: infoCommand},
 	{name: "prune", make: pruneSystemCommand},
 }

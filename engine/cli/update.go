@@ -5,12 +5,11 @@ import (
 	"errors"
 
 	"codeberg.org/hoy/hoy/engine"
-	"codeberg.org/hoy/hoy/oci"
 )
 
 func updateCommand(s *session) *command {
-	var r oci.Resources
-	table := updatableFlags(&r)
+	var change engine.Change
+	table := append(updatableFlags(&change.Resources), restartFlag(&change.Restart))
 	return &command{
 		args:     "[OPTIONS] CONTAINER [CONTAINER...]",
 		short:    "Update configuration of one or more containers",
@@ -27,7 +26,7 @@ func updateCommand(s *session) *command {
 			if !changed {
 				return errors.New("you must provide one or more flags when using this command")
 			}
-			return s.eachContainer(args, func(e *engine.Engine, c *engine.Container) error { return e.Update(c, &r) })
+			return s.eachContainer(args, func(e *engine.Engine, c *engine.Container) error { return e.Update(c, &change) })
 		},
 	}
 }

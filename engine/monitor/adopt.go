@@ -28,7 +28,10 @@ func (k *keeper) adopt() error {
 	if err != nil {
 		return k.lost(state, err)
 	}
-	k.waiter = &orphan{pidfd: pidfd, ref: *state.Process}
+	process := &orphan{pidfd: pidfd, ref: *state.Process}
+	k.orphan.Store(process)
+	k.waiter, k.foreign, k.began = process, true, state.StartedAt
+	k.grouped = true // the next run is another monitor's
 	for i := range k.stdio.ours {
 		err := k.stdio.reopen(k.s.Place, i)
 		if err != nil && !errors.Is(err, os.ErrNotExist) { // a pipe or a terminal went with its monitor
@@ -38,14 +41,13 @@ func (k *keeper) adopt() error {
 	if k.listener, err = listen(k.s.RunFile(socketFile)); err != nil {
 		return err
 	}
-	if n := k.s.Network; n != nil {
-		k.network, err = k.serve(k.s.Place, n, state.Process.Pid)
-		Report(err)
-		if k.network != nil {
-			k.network.Start()
-		}
-	}
+	k.serveNetwork()
 	k.connectInput()
+	if k.s.Timeout > 0 {
+		k.expire.after(max(k.s.Timeout-time.Since(k.began), time.Millisecond), k.passOn)
+	}
+	before, _ := ReadHealth(k.s.Place)
+	k.startProbes(*state.Process, &before)
 	k.hub.begin()
 	k.startPumps()
 	go k.hub.serve(k.listener)
@@ -55,10 +57,16 @@ func (k *keeper) adopt() error {
 // lost records that the container ended while nobody watched.
 func (k *keeper) lost(state State, reason error) error {
 	var err error
-	if k.s.AutoRemove {
+	state = state.Lost(k.s.Place, ReadBrief(k.s.Place).Restart)
+	again := state.Again.Pending()
+	if k.s.AutoRemove && !again {
 		err = Erase(k.s.Place, k.s.Volumes)
 	} else {
-		err = WriteState(k.s.Place, state.Lost(time.Now().UTC()), Durable)
+		err = WriteState(k.s.Place, state, Durable)
+		k.happened("die", "exitCode", strconv.Itoa(state.ExitCode))
+	}
+	if again && err == nil {
+		return k.resume()
 	}
 	k.release()
 	return errors.Join(reason, err)

@@ -30,19 +30,3 @@ func TestZombieStatus(t *testing.T) {
 		}
 	}
 }
-
-func TestProgramMapping(t *testing.T) {
-	for line, want := range map[string]bool{
-		"00400000-00dfa000 r-xp 00000000 fe:00 123                                /usr/bin/hoy\n": true,
-		"00dfa000-01896000 r--p 009fa000 fe:00 123                                /usr/bin/hoy\n": true,
-		"01896000-01930000 rw-p 01496000 fe:00 123                                /usr/bin/hoy\n": false,
-		"7fff12f85000-7fff12fa6000 rw-p 00000000 00:00 0                          [stack]\n":      false,
-		"7f0000000000-7f0000001000 r--p 00000000 00:00 0 \n":                                      false,
-		"": false,
-	} {
-		start, size, ok := programMapping(line, "/usr/bin/hoy")
-		if ok != want || ok && (size == 0 || start%4096 != 0) {
-			t.Errorf("%q: %x %x %v", line, start, size, ok)
-		}
-	}
-}

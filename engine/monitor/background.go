@@ -3,14 +3,13 @@ package monitor
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/wake"
 )
 
 // Role is the argv[0] of a background monitor.
@@ -20,110 +19,28 @@ const Role = "hoy-monitor"
 const (
 	fdLock    = 3
 	fdClient  = 4
-	fdNetwork = 5 // and those after it: Network.Files
+	fdNetwork = 5  // and those after it: Network.Files, then what the container keeps
+	fdAdopted = 64 // the same, of a monitor that has adopted the container: beyond those that a program has open by then
 )
 
 // The two tasks of a background monitor, its last argument.
 const (
 	taskStart = "start" // start the container and keep it
 	taskAdopt = "adopt" // keep one that runs and whose monitor was killed
+	// taskResume: start one again that waits for it and whose monitor was killed.
+	taskResume = "resume"
 )
 
-// Spawn starts a background monitor that starts the container, and gives the connection to it: the client's first event is Started or a
-// *Failure. lock is the container's; it goes over to the monitor, as the network's files do, and is closed here. The settings must have been written.
-func Spawn(set *Settings, lock *os.File, s Streams, z Size) (*Client, error) {
-	ours, theirs, err := pair()
-	if err != nil {
-		lock.Close()
-		set.Network.Close()
-		return nil, err
-	}
-	c, err := newClient(ours, s, z)
-	if err == nil {
-		err = spawn(set, taskStart, lock, theirs)
-	}
-	theirs.Close()
-	lock.Close()
-	set.Network.Close()
-	if err != nil {
-		ours.Close()
-		return nil, err
-	}
-	return c, nil
-}
-
-// Adopt starts a background monitor for a container that outlived its own. The lock goes over to it.
-func Adopt(p Place, lock *os.File) error {
-	defer lock.Close()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	n, err := ReadNetwork(p)
-	if err != nil {
-		return err
-	}
-	return spawn(&Settings{Place: p, Network: n}, taskAdopt, lock, null)
-}
-
-func spawn(s *Settings, task string, lock, client *os.File) error {
-	p := s.Place
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
-	// What a panic says must be somewhere.
-	trace, err := os.OpenFile(p.RunFile(traceFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	defer trace.Close()
-	// What the caller inherited without knowing is nothing for a process that lives long.
-	unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
-	role, files := Role, []*os.File{null, null, trace, lock, client}
-	if s.Network != nil {
-		role, files = NetworkRole, append(files, s.Network.Files...)
-	}
-	proc, err := os.StartProcess("/proc/self/exe", []string{role, p.Root, p.Run, p.ID, task}, &os.ProcAttr{
-		Dir:   "/",
-		Env:   environment(),
-		Files: files,
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
-	if err != nil {
-		return fmt.Errorf("start monitor: %w", err)
-	}
-	return proc.Release()
-}
-
-// smallRuntime are the settings of a monitor's Go runtime. It waits nearly always: one P keeps it small. What it holds meanwhile is a few kilobytes
-// that never become garbage, so the collector, which would touch all of the program's data every two minutes, runs
-// only when clients make it work. (Package runtime/debug, which sets the same, is initialised too late; see engine/role.)
-var smallRuntime = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=16MiB"}
-
-// environment is what a monitor needs of the caller's: nothing of a user's goes to where a container's output goes.
-func environment() []string {
-	env := slices.Clone(smallRuntime)
-	for _, e := range os.Environ() {
-		if strings.HasPrefix(e, "HOY_") || strings.HasPrefix(e, "_CONTAINERS_") || strings.HasPrefix(e, "PATH=") {
-			env = append(env, e)
-		}
-	}
-	return env
-}
-
-// Main is the background monitor; with serve, in the role NetworkRole, of a container that has a network. It never returns.
-func Main(serve NetworkServer) {
-	if err := background(os.Args, serve); err != nil {
+// Main is the background monitor. It never returns.
+func Main() {
+	if err := background(os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "hoy-monitor:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func background(args []string, serve NetworkServer) error {
+func background(args []string) error {
 	if len(args) != 5 {
 		return fmt.Errorf("%d arguments instead of root, run, id and task", len(args)-1)
 	}
@@ -132,7 +49,12 @@ func background(args []string, serve NetworkServer) error {
 	}
 	unix.Umask(0o022)
 	p := Place{Root: args[1], Run: args[2], ID: args[3]}
-	lock := os.NewFile(fdLock, "lock")
+	lock := firstToGo(os.NewFile(fdLock, "lock"))
+	if args[4] == taskResume {
+		k := newKeeper(&Settings{Place: p}, lock)
+		k.stopOnSignals()
+		return k.resume()
+	}
 	s, err := ReadSettings(p)
 	if err != nil {
 		if args[4] == taskStart {
@@ -140,11 +62,18 @@ func background(args []string, serve NetworkServer) error {
 		}
 		return err
 	}
-	if s.Network != nil && args[4] == taskStart {
-		s.Network.inherit(fdNetwork)
+	next := fdNetwork
+	if s.Network != nil {
+		s.Network.inherit(map[string]int{taskStart: fdNetwork, taskAdopt: fdAdopted}[args[4]])
+		next += s.Network.Inherited
 	}
 	k := newKeeper(s, lock)
-	k.serve = serve
+	if args[4] == taskStart {
+		k.kept = takeOver(next, s.Plan.KeepFDs)
+		if s.Log.Passthrough {
+			k.through = takeOver(next+s.Plan.KeepFDs, 3)
+		}
+	}
 	k.stopOnSignals()
 	if args[4] == taskAdopt {
 		err = k.adopt()
@@ -154,10 +83,32 @@ func background(args []string, serve NetworkServer) error {
 	if err != nil {
 		return err
 	}
-	shrink()
+	wake.ShrinkSoon()
 	_, err = k.keep()
 	k.hub.flush()
 	return err
+}
+
+// takeOver gives count of this process's descriptors from first on.
+func takeOver(first, count int) []*os.File {
+	var files []*os.File
+	for fd := first; fd < first+count; fd++ {
+		unix.CloseOnExec(fd)
+		files = append(files, os.NewFile(uintptr(fd), "kept"))
+	}
+	return files
+}
+
+// firstToGo gives the lock a number above all others: when a process is killed, the kernel lets its files go from the highest number down, and a
+// tap, which takes some 20 ms, would keep the lock from who looks meanwhile (fput in fs/file_table.c, task_work_run).
+func firstToGo(lock *os.File) *os.File {
+	const above = 128
+	fd, err := unix.FcntlInt(lock.Fd(), unix.F_DUPFD_CLOEXEC, above)
+	if err != nil {
+		return lock
+	}
+	lock.Close()
+	return os.NewFile(uintptr(fd), "lock")
 }
 
 // reportFailure tells the caller what went wrong before there was a keeper.
@@ -198,6 +149,12 @@ func (k *keeper) backgroundStdio() error {
 	if k.s.Plan.Terminal {
 		return nil
 	}
+	if k.through != nil {
+		for i, f := range k.through {
+			k.stdio.lend(i, f)
+		}
+		return nil
+	}
 	if k.s.OpenStdin {
 		connect := func() error { return k.stdio.fifo(k.s.Place, 0) }
 		if k.s.StdinOnce {
@@ -228,5 +185,5 @@ func hungUp(conn *os.File) bool {
 // stopOnSignals makes the end of the monitor that of the container, whose end it then records: a shutdown of the host sends both SIGTERM.
 func (k *keeper) stopOnSignals() {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT)
-	catch(k.passOn, []os.Signal{syscall.SIGTERM}, nil)
+	catch(k.leave, []os.Signal{syscall.SIGTERM}, nil)
 }

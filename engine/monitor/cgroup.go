@@ -2,7 +2,12 @@ package monitor
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/cgroups/group"
 	"codeberg.org/hoy/hoy/oci/runtime"
@@ -35,7 +40,29 @@ func WriteGroup(p Place, g *group.Group) error {
 // RemoveRunDir removes the container's directory of this boot and its control groups, under its lock.
 func RemoveRunDir(p Place) error {
 	g, err := p.Group()
-	return errors.Join(err, g.Remove(), RemoveTree(p.RunDir()))
+	return errors.Join(err, g.Remove(), removeRunDir(p))
+}
+
+// removeRunDir moves the directory away before it is emptied: with its name goes the lock's, and the next one to take the lock makes a directory
+// of its own, in which nothing is removed any more.
+func removeRunDir(p Place) error {
+	gone := p.gone() + "/" + p.ID + strconv.FormatInt(time.Now().UnixNano(), 36)
+	err := unix.Rename(p.RunDir(), gone)
+	for try := 0; err == unix.ENOENT && try < 3; try++ { // of the directory around it, which whoever emptied it last has removed
+		if _, statErr := os.Lstat(p.RunDir()); statErr != nil {
+			return nil
+		}
+		if err := os.Mkdir(p.gone(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		err = unix.Rename(p.RunDir(), gone)
+	}
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", p.RunDir(), err)
+	}
+	err = RemoveTree(gone)
+	unix.Rmdir(p.gone()) // the last one does it
+	return err
 }
 
 // enter adds to o what brings the new process into the container's control groups, or into the one that filters its devices. done is called when it is there.
@@ -47,7 +74,7 @@ func (k *keeper) enter(o *runtime.StartOptions) (done func(), err error) {
 	if o.CgroupProcs, o.CgroupFD, err = g.Enter(); err != nil {
 		return nil, err
 	}
-	if g == nil && k.s.Guard != "" {
+	if k.s.Guard != "" { // g is then nil, or was made to pause the container, and has no device filter
 		if o.CgroupFD, err = os.Open(k.s.Guard); err != nil {
 			return nil, err
 		}
@@ -68,8 +95,11 @@ func (k *keeper) settle() error {
 	return g.Settle()
 }
 
-// oomKilled says whether the kernel killed a process of the container for want of memory.
-func (k *keeper) oomKilled() bool {
+// oomKills is how many processes of the container the kernel has killed for want of memory, in all its runs in these groups.
+func (k *keeper) oomKills() uint64 {
 	g, err := k.s.Group()
-	return err == nil && g.OOMKilled()
+	if err != nil {
+		return 0
+	}
+	return g.OOMKills()
 }

@@ -14,6 +14,9 @@ import (
 // ErrGone says that the monitor went without a word: it was killed, or there is none.
 var ErrGone = errors.New("the container's monitor is gone")
 
+// ErrNoProbe says that the container has no health check, or ended while it was made.
+var ErrNoProbe = errors.New("there is no health check")
+
 // Client is a connection to a container's monitor. One goroutine may call Next while others call the rest.
 type Client struct {
 	conn *os.File
@@ -35,7 +38,8 @@ func Dial(p Place, s Streams, z Size) (*Client, error) {
 func newClient(conn *os.File, s Streams, z Size) (*Client, error) {
 	if _, err := conn.Write(helloFrame(s, z)); err != nil {
 		conn.Close()
-		if errors.Is(err, syscall.EPIPE) { // it was about to end, and took the connection no more
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+			// it was about to end, or was killed, and took the connection no more
 			return nil, ErrGone
 		}
 		return nil, fmt.Errorf("attach: %w", err)
@@ -49,12 +53,13 @@ type Event struct {
 	Stream  Streams // of Data: Stdout or Stderr
 	Data    []byte  // valid until the next call of Next
 	Exited  bool
-	Code    int // with Exited: the container's exit code
+	Probed  bool
+	Code    int // with Exited: the container's exit code; with Probed: the health check's
 }
 
 // Next waits for the next event. Errors: *Failure when the container could not be started, ErrGone.
 func (c *Client) Next() (Event, error) {
-	n, err := c.conn.Read(c.buf)
+	n, err := receive(c.conn, c.buf)
 	if err != nil || n == 0 {
 		if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return Event{}, err
@@ -73,11 +78,12 @@ func parseEvent(frame []byte) (Event, error) {
 		return Event{Stream: Stdout, Data: content}, nil
 	case frameStderr:
 		return Event{Stream: Stderr, Data: content}, nil
-	case frameExit:
+	case frameExit, frameProbed:
 		if len(content) != 4 {
-			return Event{}, fmt.Errorf("attach: an exit frame of %d bytes", len(content))
+			return Event{}, fmt.Errorf("attach: a frame %q of %d bytes", frame[0], len(content))
 		}
-		return Event{Exited: true, Code: int(int32(binary.LittleEndian.Uint32(content)))}, nil
+		code := int(int32(binary.LittleEndian.Uint32(content)))
+		return Event{Exited: frame[0] == frameExit, Probed: frame[0] == frameProbed, Code: code}, nil
 	case frameFailure:
 		f := new(Failure)
 		if err := json.Unmarshal(content, f); err != nil {
@@ -109,6 +115,26 @@ func (c *Client) Resize(z Size) error { return c.send(frameResize, sizeBytes(z).
 
 // Signal sends the container's first process a signal.
 func (c *Client) Signal(sig syscall.Signal) error { return c.send(frameSignal, byte(sig)) }
+
+// Nudge has the monitor of a container that waits to be started again see that it was marked as stopped.
+func (c *Client) Nudge() error { return c.send(frameNudge) }
+
+// Probe has the monitor make the container's health check, and gives its exit code; ErrNoProbe.
+func (c *Client) Probe() (int, error) {
+	if err := c.send(frameProbe); err != nil {
+		return 0, err
+	}
+	for {
+		switch e, err := c.Next(); {
+		case err != nil:
+			return 0, err
+		case e.Exited, e.Probed && e.Code == noProbe:
+			return 0, ErrNoProbe
+		case e.Probed:
+			return e.Code, nil
+		}
+	}
+}
 
 func (c *Client) send(kind byte, content ...byte) error {
 	_, err := c.conn.Write(append([]byte{kind}, content...))

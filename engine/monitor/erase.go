@@ -2,13 +2,15 @@ package monitor
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/engine/event"
 )
 
 // Erase removes the container and the directories of its anonymous volumes that no other container mounts. The caller holds the
@@ -16,12 +18,24 @@ import (
 // garbage, for the next look to remove. What may not be removed here (files of the user's subordinate ids, outside of
 // the user namespace) is put aside.
 func Erase(p Place, volumes []string) error {
-	name := configName(p)
+	unlock, err := lockRecord(p)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	brief := ReadBrief(p)
 	if err := unix.Unlink(p.File(ConfigFile)); err != nil && err != unix.ENOENT {
 		return fmt.Errorf("remove %s: %w", p.File(ConfigFile), err)
 	}
-	if err := ReleaseName(p, name); err != nil {
+	if brief.Name != "" {
+		event.Write(p.Root, brief.Event(p.ID, "destroy"))
+	}
+	if err := ReleaseName(p, brief.Name); err != nil {
 		return err
+	}
+	unlock()
+	if point := p.MountPoint(); unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) == nil {
+		os.Remove(point)
 	}
 	if err := RemoveTree(p.Dir()); err != nil {
 		if asideErr := putAside(p); asideErr != nil {
@@ -33,21 +47,33 @@ func Erase(p Place, volumes []string) error {
 			if err := RemoveTree(dir); err != nil {
 				return err
 			}
+			event.Write(p.Root, event.Event{Type: "volume", Action: "destroy", ID: path.Base(dir), Attributes: map[string]string{"driver": "local"}})
 		}
 	}
 	return nil
 }
 
-// configName reads no more of the container's config than its name.
-func configName(p Place) string {
-	var c struct {
-		Name string `json:"name"`
+// lockRecord keeps a rename of the container away: it would write the config that is being removed, and claim a name for it.
+func lockRecord(p Place) (unlock func(), err error) {
+	fd, err := unix.Open(p.Dir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		return func() {}, nil
 	}
-	data, err := os.ReadFile(p.File(ConfigFile))
-	if err != nil || json.Unmarshal(data, &c) != nil {
-		return ""
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", p.Dir(), err)
 	}
-	return c.Name
+	var once sync.Once
+	unlock = func() { once.Do(func() { unix.Close(fd) }) }
+	for {
+		err := unix.Flock(fd, unix.LOCK_EX)
+		if err == nil {
+			return unlock, nil
+		}
+		if err != unix.EINTR {
+			unlock()
+			return nil, fmt.Errorf("lock %s: %w", p.Dir(), err)
+		}
+	}
 }
 
 // ReleaseName frees a name if it is the container's.
@@ -72,14 +98,16 @@ func putAside(p Place) error {
 	return os.Rename(p.Dir(), path.Join(p.Garbage(), p.ID))
 }
 
-// Sweep removes what was put aside.
+// Sweep removes what was put aside, and run directories whose removal was cut short.
 func Sweep(p Place) {
-	entries, err := os.ReadDir(p.Garbage())
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		RemoveTree(path.Join(p.Garbage(), e.Name())) // what stays, stays for the next sweep
+	for _, dir := range []string{p.Garbage(), p.gone()} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			RemoveTree(path.Join(dir, e.Name())) // what stays, stays for the next sweep
+		}
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 
 // ForegroundOptions are the caller's side of a container that lives and dies with the caller.
 type ForegroundOptions struct {
-	In, Out, Err *os.File // nil: nothing is read, nothing shown
-	SigProxy     bool     // the caller's signals are the container's
-	Serve        NetworkServer
+	In, Out, Err *os.File   // nil: nothing is read, nothing shown
+	Kept         []*os.File // as many as the plan keeps: the container's descriptors from 3 on
+	SigProxy     bool       // the caller's signals are the container's
 }
 
 // Foreground starts the container and keeps it in this process until it ends. lock is the container's, and closed in the end. ctx may end
@@ -18,7 +18,7 @@ type ForegroundOptions struct {
 func Foreground(ctx context.Context, s *Settings, lock *os.File, o ForegroundOptions) (int, error) {
 	s.Foreground = true
 	k := newKeeper(s, lock)
-	k.serve = o.Serve
+	k.kept = o.Kept
 	k.aborted = func() bool { return ctx.Err() != nil }
 	stop := k.proxySignals(o.SigProxy)
 	defer stop()
@@ -50,7 +50,7 @@ func (k *keeper) foregroundStdio(o ForegroundOptions) error {
 		if i == 0 {
 			continue
 		}
-		if f != nil && !k.s.Log && !isTerminal(f.Fd()) {
+		if f != nil && !k.s.Log.Kept() && !isTerminal(f.Fd()) {
 			k.stdio.lend(i, f)
 			continue
 		}
@@ -114,7 +114,7 @@ func (k *keeper) passOn(s syscall.Signal) {
 		p.Signal(s) // a process that has ended meanwhile needs none
 		return
 	}
-	if o, ok := k.waiter.(*orphan); ok {
+	if o := k.orphan.Load(); o != nil {
 		o.ref.Signal(s)
 		return
 	}

@@ -16,8 +16,7 @@ const (
 // hub passes what the container writes to the clients, and what they send to the container.
 type hub struct {
 	input    *input
-	resize   func(Size)
-	signal   func(syscall.Signal)
+	do       hubCalls
 	patience time.Duration
 
 	mu      sync.Mutex
@@ -25,7 +24,14 @@ type hub struct {
 	started bool
 	ended   bool
 	writers sync.WaitGroup
-	readers sync.WaitGroup
+}
+
+// hubCalls are what clients can ask for.
+type hubCalls struct {
+	resize func(Size)
+	signal func(syscall.Signal)
+	nudge  func()
+	probe  func() int
 }
 
 // attached is one client as the monitor sees it.
@@ -39,8 +45,8 @@ type attached struct {
 	last  []byte        // the frame after all others, set before queue is closed
 }
 
-func newHub(in *input, resize func(Size), signal func(syscall.Signal)) *hub {
-	return &hub{input: in, resize: resize, signal: signal, patience: patience}
+func newHub(in *input, do hubCalls) *hub {
+	return &hub{input: in, do: do, patience: patience}
 }
 
 // serve accepts clients until the listener is closed.
@@ -64,13 +70,13 @@ func (h *hub) greet(conn *os.File) {
 	}
 	conn.SetReadDeadline(time.Time{})
 	if h.add(conn, want, false) != nil {
-		h.resize(size)
+		h.do.resize(size)
 	}
 }
 
 func readHello(conn *os.File) (Streams, Size, error) {
 	buf := make([]byte, 64)
-	n, err := conn.Read(buf)
+	n, err := receive(conn, buf)
 	if err != nil {
 		return 0, Size{}, err
 	}
@@ -91,7 +97,6 @@ func (h *hub) add(conn *os.File, want Streams, first bool) *attached {
 	}
 	h.clients = append(h.clients[:len(h.clients):len(h.clients)], a)
 	h.writers.Add(1)
-	h.readers.Add(1)
 	go h.write(a)
 	go h.read(a)
 	return a
@@ -121,10 +126,9 @@ func (h *hub) write(a *attached) {
 
 // read does what a client sends until it hangs up.
 func (h *hub) read(a *attached) {
-	defer h.readers.Done()
 	buf := make([]byte, maxFrame+1)
 	for {
-		n, err := a.conn.Read(buf)
+		n, err := receive(a.conn, buf)
 		if err != nil || n == 0 {
 			break
 		}
@@ -149,12 +153,16 @@ func (h *hub) obey(a *attached, frame []byte) {
 		}
 	case frameResize:
 		if z, err := parseSize(frame[1:]); err == nil {
-			h.resize(z)
+			h.do.resize(z)
 		}
 	case frameSignal:
 		if len(frame) == 2 {
-			h.signal(syscall.Signal(frame[1]))
+			h.do.signal(syscall.Signal(frame[1]))
 		}
+	case frameNudge:
+		h.do.nudge()
+	case frameProbe:
+		go func() { a.conn.Write(codeFrame(frameProbed, h.do.probe())) }() // whoever asks waits for it
 	}
 }
 
@@ -198,6 +206,18 @@ func (h *hub) output(s Streams, data []byte) {
 	}
 }
 
+// next sends the last frame of a run to its clients, and is ready for those of the next run.
+func (h *hub) next(last []byte) {
+	h.mu.Lock()
+	clients := h.clients
+	h.clients, h.started = nil, false
+	h.mu.Unlock()
+	for _, a := range clients {
+		a.last = last
+		close(a.queue)
+	}
+}
+
 // end sends the last frame to every client and takes no new one. No output may follow. flush waits until they have it.
 func (h *hub) end(last []byte) {
 	h.mu.Lock()
@@ -210,20 +230,8 @@ func (h *hub) end(last []byte) {
 	}
 }
 
-// flush waits until every client has got what it was sent, or has hung up. Then it waits a while for all to hang up: a Unix socket that is closed
-// with input unread takes back what it has sent (ECONNRESET), and the exit code with it.
-func (h *hub) flush() {
-	h.writers.Wait()
-	done := make(chan struct{})
-	go func() {
-		h.readers.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(h.patience):
-	}
-}
+// flush waits until every client has got what it was sent, or has hung up.
+func (h *hub) flush() { h.writers.Wait() }
 
 // offer puts a frame in the client's queue. When that is full it waits: as long as it takes for the client that started the
 // container, else for a while, after which the client misses frames until it reads again.

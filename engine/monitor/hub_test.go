@@ -22,7 +22,7 @@ func testHub(t *testing.T, once bool) (*hub, Place, *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHub(&input{file: w, once: once}, func(Size) {}, func(syscall.Signal) {})
+	h := newHub(&input{file: w, once: once}, hubCalls{resize: func(Size) {}, signal: func(syscall.Signal) {}, nudge: func() {}})
 	go h.serve(listener)
 	t.Cleanup(func() {
 		listener.Close()
@@ -107,6 +107,25 @@ func TestHubStreams(t *testing.T) {
 	h.flush()
 	if a := h.add(os.Stdin, 0, false); a != nil {
 		t.Error("a client was taken in after the end")
+	}
+}
+
+// The kernel reports an end that closed with something unread before it gives what that end had sent.
+func TestReceiveAfterReset(t *testing.T) {
+	ours, theirs, err := pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	ours.Write([]byte("unread"))
+	theirs.Write([]byte("one"))
+	theirs.Write([]byte("two"))
+	theirs.Close()
+	buf := make([]byte, 8)
+	for _, want := range []string{"one", "two", ""} {
+		if n, err := receive(ours, buf); err != nil || string(buf[:n]) != want {
+			t.Errorf("%q, %v instead of %q", buf[:n], err, want)
+		}
 	}
 }
 

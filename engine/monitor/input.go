@@ -27,9 +27,19 @@ func (i *input) write(b []byte) {
 
 // end is called at the end of a client's input.
 func (i *input) end() {
-	if i.once {
+	i.mu.Lock()
+	once := i.once
+	i.mu.Unlock()
+	if once {
 		i.close()
 	}
+}
+
+// open makes file, which may be nil, what is written to.
+func (i *input) open(file *os.File, once bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.file, i.once = file, once && file != nil
 }
 
 func (i *input) close() {

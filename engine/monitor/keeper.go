@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"codeberg.org/hoy/hoy/netns/wake"
 	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
@@ -25,14 +27,27 @@ type keeper struct {
 	input    input
 	log      *logger // nil: none is kept
 	listener *os.File
-	console  *os.File // the terminal's master, or nil
+	console  atomic.Pointer[os.File] // the terminal's master, or nil
 	pumps    pumps
-	serve    NetworkServer  // nil: no network can be served
-	network  NetworkService // or nil
+	network  *wake.Keeper // or nil
 	waiter   waiter
 	process  atomic.Pointer[runtime.Process] // once its command runs: where signals go
+	orphan   atomic.Pointer[orphan]          // or here, when another monitor has started it
 	before   State                           // as it was before this start
+	began    time.Time                       // when its command began
+	expire   expiry                          // --timeout
+	grace    expiry                          // of a run that the health check ends
+	prober   atomic.Pointer[prober]          // while a container with a health check runs
+	killed   uint64                          // how many processes the kernel had killed for want of memory before this run
 
+	again   *Again        // the run has ended, and the container waits for this one
+	foreign bool          // another monitor, which was killed, has started it
+	grouped bool          // it has control groups from the start
+	leaving atomic.Bool   // the monitor is to end
+	nudged  chan struct{} // wakes await
+
+	through []*os.File       // the caller's standard descriptors, with the log driver passthrough
+	kept    []*os.File       // the caller's that become the container's, from 3 on
 	extra   map[Streams]sink // foreground: where the caller wants a stream
 	aborted func() bool      // whether the caller went away; asked before the command runs
 	stopped atomic.Bool      // a signal came before the command ran
@@ -44,11 +59,9 @@ type waiter interface {
 }
 
 func newKeeper(s *Settings, lock *os.File) *keeper {
-	k := &keeper{s: s, lock: lock, extra: map[Streams]sink{}, aborted: func() bool { return false }}
-	k.hub = newHub(&k.input, k.resize, k.passOn)
-	if s.Log {
-		k.log = newLogger(s.File(LogFile))
-	}
+	k := &keeper{s: s, lock: lock, extra: map[Streams]sink{}, aborted: func() bool { return false }, nudged: make(chan struct{}, 1)}
+	k.hub = newHub(&k.input, hubCalls{resize: k.resize, signal: k.passOn, nudge: k.nudge, probe: k.probe})
+	k.log = newLogger(s.Place, &s.Log)
 	return k
 }
 
@@ -63,11 +76,12 @@ func (k *keeper) start() error {
 		Stdout:         k.stdio.theirs[1],
 		Stderr:         k.stdio.theirs[2],
 		KillWithParent: k.s.Foreground,
+		ExtraFiles:     k.kept,
 	}
-	if err := k.takeNetwork(); err != nil {
-		return err
-	}
+	k.placeNetwork()
 	entered, err := k.enter(&o)
+	k.killed = k.oomKills()
+	k.grouped = o.CgroupFD != nil && k.s.Guard == "" || len(o.CgroupProcs) > 0
 	if err != nil {
 		return err
 	}
@@ -86,48 +100,71 @@ func (k *keeper) start() error {
 	}
 	k.waiter = proc
 	k.process.Store(proc)
+	k.hasBegun()
 	k.hub.begin()
-	if k.network != nil {
-		k.network.Start()
-	}
+	k.serveNetwork()
+	k.aborted = func() bool { return false }
+	k.expire.after(k.s.Timeout, k.passOn)
+	k.notify()
+	k.startProbes(proc.Ref(), nil)
 	k.startPumps() // now: no client gets output before it has been told that the container runs
 	return nil
 }
 
-// takeNetwork takes over the container's network, and tells the plan where its namespace is.
-func (k *keeper) takeNetwork() (err error) {
+// placeNetwork tells the plan where the network's namespace is.
+func (k *keeper) placeNetwork() {
 	if k.s.Network == nil {
-		return nil
-	}
-	if k.network, err = k.serve(k.s.Place, k.s.Network, 0); err != nil {
-		return err
+		return
 	}
 	for i := range k.s.Plan.Join {
 		if j := &k.s.Plan.Join[i]; j.Type == unix.CLONE_NEWNET {
-			j.Path = k.network.Path()
+			j.Path = k.s.Network.path()
 		}
 	}
-	return nil
+}
+
+// serveNetwork begins to wait for what the network's parts are needed for. Until now that has waited. The next run of a container has the
+// network of the first.
+func (k *keeper) serveNetwork() {
+	if n := k.s.Network; n != nil && k.network == nil {
+		w, err := wake.New(n.Parts, n.Files)
+		if err != nil {
+			report(err)
+			return
+		}
+		k.network = w
+		go w.Run()
+	}
 }
 
 // ready does what has to be done between the container's birth and its command's: from here on a look at the state finds it, so that
 // no container ever runs that nobody knows of.
 func (k *keeper) ready(proc *runtime.Process) error {
 	ref := proc.Ref()
-	state := State{Process: &ref, StartedAt: time.Now().UTC(), FinishedAt: k.before.FinishedAt}
+	k.began = time.Now()
+	state := State{Process: &ref, StartedAt: k.began.UTC(), FinishedAt: k.before.FinishedAt}
+	if k.before.Again.Pending() {
+		state.History = k.before.History
+	}
 	if err := WriteState(k.s.Place, state, Fleeting); err != nil {
 		return err
 	}
-	var err error
-	if k.listener, err = listen(k.s.RunFile(socketFile)); err != nil {
+	if err := k.writePids(proc.Pid); err != nil {
 		return err
 	}
-	if k.console = proc.Console; k.console != nil {
-		k.input.file = k.console
+	var err error
+	if k.listener == nil {
+		if k.listener, err = listen(k.s.RunFile(socketFile)); err != nil {
+			return err
+		}
+		go k.hub.serve(k.listener)
 	}
+	k.console.Store(proc.Console)
 	k.connectInput()
-	go k.hub.serve(k.listener)
-	if k.stopped.Load() || k.aborted() {
+	if k.s.mark() == markRestart {
+		os.Remove(k.s.RunFile(restartFile))
+	}
+	if k.stopped.Load() || k.aborted() || k.s.mark() == markFinal {
 		return errAborted
 	}
 	return k.settle()
@@ -135,16 +172,18 @@ func (k *keeper) ready(proc *runtime.Process) error {
 
 // connectInput is where the clients' input goes.
 func (k *keeper) connectInput() {
-	if k.stdio.ours[0] != nil {
-		k.input.file = k.stdio.ours[0]
+	console := k.console.Load()
+	if console != nil {
+		k.input.open(console, false)
+	} else {
+		k.input.open(k.stdio.ours[0], k.s.StdinOnce)
 	}
-	k.input.once = k.s.StdinOnce && k.console == nil
 }
 
 // startPumps begins to read what the container writes.
 func (k *keeper) startPumps() {
-	if k.console != nil {
-		k.pumps.add(k.console, Stdout, k.sinks(Stdout))
+	if c := k.console.Load(); c != nil {
+		k.pumps.add(c, Stdout, k.sinks(Stdout))
 	}
 	for i, s := range []Streams{1: Stdout, 2: Stderr} {
 		if f := k.stdio.ours[i]; f != nil && i > 0 {
@@ -165,42 +204,10 @@ func (k *keeper) sinks(s Streams) []sink {
 }
 
 func (k *keeper) resize(z Size) {
-	if k.console != nil && z != (Size{}) {
-		setSize(k.console, z)
+	if c := k.console.Load(); c != nil && z != (Size{}) {
+		setSize(c, z)
+		k.happened("resize", "height", strconv.Itoa(int(z.Rows)), "width", strconv.Itoa(int(z.Cols)))
 	}
-}
-
-// keep waits for the container's end and records it. It returns the exit code.
-func (k *keeper) keep() (int, error) {
-	status, err := k.waiter.Wait()
-	if err != nil {
-		return CodeUnknown, fmt.Errorf("wait for container %s: %w", k.s.ID, err)
-	}
-	finished := time.Now().UTC()
-	k.pumps.finish()
-	done := k.pumps.done()
-	select {
-	case <-done:
-	case <-time.After(2 * time.Second): // a client that reads slowly does not delay the record of the end
-	}
-	err = k.record(status.Code, finished)
-	<-done
-	k.release()
-	k.hub.end(exitFrame(status.Code))
-	return status.Code, err
-}
-
-// record writes down that the container has ended or, with --rm, removes it.
-func (k *keeper) record(code int, finished time.Time) error {
-	if k.s.AutoRemove {
-		return Erase(k.s.Place, k.s.Volumes)
-	}
-	state, err := ReadState(k.s.Place)
-	if err != nil {
-		state = State{} // it is ours alone to write: what is there is worth nothing
-	}
-	state.Process, state.ExitCode, state.FinishedAt, state.OOMKilled = nil, code, finished, k.oomKilled()
-	return WriteState(k.s.Place, state, Durable)
 }
 
 // fail undoes a start that failed: the container is as it was before but for the error, or, with --rm, gone.
@@ -211,7 +218,10 @@ func (k *keeper) fail(reason error) error {
 	if k.s.AutoRemove {
 		err = Erase(k.s.Place, k.s.Volumes)
 	} else {
-		k.before.Process, k.before.ExitCode, k.before.Error = nil, failure.Code, failure.Text
+		k.before.Process, k.before.Again = nil, nil
+		if !errors.Is(reason, errAborted) || k.s.mark() != markFinal { // else a user has stopped it: it is as after its last run
+			k.before.ExitCode, k.before.Error = failure.Code, failure.Text
+		}
 		err = WriteState(k.s.Place, k.before, Fleeting)
 	}
 	k.release()
@@ -226,18 +236,16 @@ func (k *keeper) release() {
 	}
 	k.stdio.close()
 	k.input.close()
-	if k.console != nil {
-		k.console.Close()
+	if c := k.console.Load(); c != nil {
+		c.Close()
 	}
 	if k.log != nil {
 		k.log.close()
 	}
-	if k.network == nil && k.s.Network != nil {
-		k.s.Network.Close()
-	}
 	if k.network != nil {
 		k.network.Close()
 	}
+	k.s.Network.Close()
 	RemoveRunDir(k.s.Place)
 	k.lock.Close()
 	if n := k.s.Network; n != nil && n.Joined { // it was on a network, of which only others can take it

@@ -18,8 +18,11 @@ var ErrLocked = errors.New("container is in use by another process")
 // It is a lock of the open file description (fcntl(2)), because that one can be asked about without being taken.
 func (p Place) Lock() (*os.File, error) {
 	path := p.RunFile(lockFile)
-	for {
+	for try := 0; ; try++ {
 		f, err := openLock(p, path)
+		if errors.Is(err, os.ErrNotExist) && try < 1000 {
+			continue // the last holder moved the directory away between our two steps
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -62,8 +65,11 @@ func sameFile(f *os.File, path string) bool {
 }
 
 // Kept says whether somebody holds the container's lock. It asks the kernel and takes nothing, so it disturbs nobody.
-func (p Place) Kept() bool {
-	f, err := os.Open(p.RunFile(lockFile))
+func (p Place) Kept() bool { return held(p.RunFile(lockFile)) }
+
+// held says whether somebody holds the lock of a file.
+func held(path string) bool {
+	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -94,5 +96,41 @@ func TestRunDirOfOthers(t *testing.T) {
 	os.Chown(dir+"/theirs", 1, 1)
 	if err := MakeRunDir(dir + "/theirs"); err == nil {
 		t.Error("another user's directory was taken for the run directory")
+	}
+}
+
+// The directory of one who holds the lock is nobody else's to remove, whoever has just given it up.
+func TestRemoveRunDirRace(t *testing.T) {
+	p := testPlace(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for done := 0; done < 100; {
+				lock, err := p.Lock()
+				if errors.Is(err, ErrLocked) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				done++
+				if err := os.WriteFile(p.RunFile("file"), nil, 0o600); err != nil {
+					t.Error(err)
+				}
+				runtime.Gosched()
+				if _, err := os.Stat(p.RunFile("file")); err != nil {
+					t.Error(err)
+				}
+				if err := RemoveRunDir(p); err != nil {
+					t.Error(err)
+				}
+				lock.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if left, _ := os.ReadDir(p.Run); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

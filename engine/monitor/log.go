@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -11,29 +10,37 @@ import (
 // (moby daemon/logger/copier.go): a part has no newline at its end.
 const maxLine = 16 << 10
 
-// logger writes a container's log in the format of Docker's json-file driver, one object a line:
-//
-//	{"log":"text\n","stream":"stdout","time":"2006-01-02T15:04:05.999999999Z"}
+// logger splits what a container writes into lines and keeps them: in a file, in the system's journal, or in both.
 //
 // Nothing it does allocates once its buffers have grown, so that an idle monitor stays small.
 type logger struct {
-	path string
+	file    *logFile // nil: none
+	journal *journal // nil: none
 
-	mu     sync.Mutex
-	file   *os.File // opened by the first line
-	failed bool     // the file cannot be written: the container runs on without its log
-	out    []byte
-	rest   [2][]byte // the unfinished line of stdout and stderr
+	mu   sync.Mutex
+	rest [2][]byte // the unfinished line of stdout and stderr
 }
 
-func newLogger(path string) *logger { return &logger{path: path} }
+// newLogger gives the logger of a container; nil: nothing is kept.
+func newLogger(p Place, o *Log) *logger {
+	if !o.Kept() {
+		return nil
+	}
+	l := &logger{}
+	if o.Files > 0 {
+		l.file = &logFile{path: p.File(LogFile), o: o, lostPath: p.RunFile(lostFile)}
+	}
+	if len(o.Journal) > 0 {
+		l.journal = &journal{fields: o.Journal}
+	}
+	return l
+}
 
 // output logs the whole lines of what a stream has written.
 func (l *logger) output(s Streams, data []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rest, now := l.unfinished(s), time.Now()
-	l.out = l.out[:0]
 	start := 0
 	for i, c := range data {
 		if c != '\n' && len(*rest)+i-start < maxLine-1 {
@@ -44,23 +51,28 @@ func (l *logger) output(s Streams, data []byte) {
 		start = i + 1
 	}
 	*rest = append(*rest, data[start:]...)
-	l.flush()
+	l.file.flush()
 }
 
-// close logs what has no newline at its end, and closes the file.
+// close ends the lines and lets go of the file.
 func (l *logger) close() {
+	l.endLines()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out = l.out[:0]
+	l.file.close()
+	l.journal.close()
+}
+
+// endLines logs what has no newline at its end.
+func (l *logger) endLines() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, s := range []Streams{Stdout, Stderr} {
 		if rest := l.unfinished(s); len(*rest) > 0 {
 			l.line(s, rest, time.Now())
 		}
 	}
-	l.flush()
-	if l.file != nil {
-		l.file.Close()
-	}
+	l.file.flush()
 }
 
 func (l *logger) unfinished(s Streams) *[]byte {
@@ -71,36 +83,20 @@ func (l *logger) unfinished(s Streams) *[]byte {
 }
 
 func (l *logger) line(s Streams, text *[]byte, now time.Time) {
-	stream := "stdout"
-	if s == Stderr {
-		stream = "stderr"
-	}
-	l.out = appendEntry(l.out, *text, stream, now)
+	l.file.add(s, *text, now)
+	l.journal.send(s, *text)
 	*text = (*text)[:0]
 }
 
-func (l *logger) flush() {
-	if len(l.out) == 0 || l.failed {
-		return
-	}
-	if l.file == nil {
-		f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-		if err != nil {
-			l.failed = true
-			return
-		}
-		l.file = f
-	}
-	l.file.Write(l.out) // a full disk costs the log, not the container
-}
-
 // appendEntry appends one log entry. The escapes are those of Docker's encoder (moby daemon/logger/jsonfilelog/jsonlog).
-func appendEntry(b, text []byte, stream string, now time.Time) []byte {
+func appendEntry(b, text []byte, stream, attrs string, now time.Time) []byte {
 	b = append(b, `{"log":"`...)
 	b = appendEscaped(b, text)
 	b = append(b, `","stream":"`...)
 	b = append(b, stream...)
-	b = append(b, `","time":"`...)
+	b = append(b, `",`...)
+	b = append(b, attrs...)
+	b = append(b, `"time":"`...)
 	b = now.UTC().AppendFormat(b, time.RFC3339Nano)
 	return append(b, "\"}\n"...)
 }

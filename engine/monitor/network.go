@@ -5,37 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
+	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/wake"
 )
 
-// NetworkRole is the argv[0] of a background monitor whose container has a network. It is dispatched from main, when the libraries for that are there.
-const NetworkRole = "hoy-monitor-net"
-
-// HealRole is the name by which a monitor, which is light, starts the program to take ended containers off their networks: argv[0]. The
-// arguments are the root and the run directory.
-const HealRole = "hoy-heal"
+// AdoptRole is the argv[0] of the program that takes over the network of a container whose monitor was killed, which needs wide libraries, and then
+// becomes the monitor (Become). Its arguments are a monitor's.
+const AdoptRole = "hoy-adopt"
 
 // Network is a container's network, as far as its monitor has to know it. Containers without a network, with the host's or with another
 // container's have none. Package serve knows the rest.
 type Network struct {
-	Spec      json.RawMessage `json:"spec"`             // for the NetworkServer
+	Spec      json.RawMessage `json:"spec"`             // for package serve
+	Parts     []wake.Part     `json:"parts"`            // what serves it, when there is something to do; their files are places in Files
 	Joined    bool            `json:"joined,omitempty"` // on a network that it has to be taken off in the end
 	Inherited int             `json:"inherited"`        // how many Files a background monitor inherits
 
-	// Files are what the NetworkServer takes over.
+	// Files are the monitor's for the container's life; the first one is the namespace.
 	Files []*os.File `json:"-"`
 }
 
-// NetworkServer makes the service of a network: from its files, or, after the first monitor was killed, from the container's process.
-type NetworkServer func(p Place, n *Network, pid int) (NetworkService, error)
-
-// NetworkService is a container's network being kept.
-type NetworkService interface {
-	Path() string // of the namespace, while the container's process is born
-	Start()       // serves until Close
-	Close()
+// path is where the container's process finds the namespace while it is born.
+func (n *Network) path() string {
+	return "/proc/" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(int(n.Files[0].Fd()))
 }
 
 // Close lets go of Files.
@@ -59,25 +54,9 @@ func (n *Network) inherit(first int) {
 	}
 }
 
-// Report says what ends a part of the network while the container runs on: in the background, to the monitor's own file.
-func Report(err error) {
+// report says what the network does without while the container runs on: in the background, to the monitor's own file.
+func report(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hoy: network:", err)
-	}
-}
-
-// Heal starts, in the background, the program that takes ended containers off their networks: the kernel lets go of a link only after
-// some 10 ms, for which nobody waits. That it fails costs nothing: the next container on a network does the same.
-func Heal(p Place) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return
-	}
-	defer null.Close()
-	proc, err := os.StartProcess("/proc/self/exe", []string{HealRole, p.Root, p.Run}, &os.ProcAttr{
-		Dir: "/", Env: environment(), Files: []*os.File{null, null, null}, Sys: &syscall.SysProcAttr{Setsid: true},
-	})
-	if err == nil {
-		proc.Release()
 	}
 }

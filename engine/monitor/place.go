@@ -31,6 +31,12 @@ func (p Place) File(name string) string { return p.Dir() + "/" + name }
 // RunDir is the container's directory for one boot.
 func (p Place) RunDir() string { return path.Join(p.Run, p.ID) }
 
+// gone is where run directories are while they are being removed.
+func (p Place) gone() string { return path.Join(p.Run, "gone") }
+
+// MountPoint is where `mount` shows the container's root on the host.
+func (p Place) MountPoint() string { return path.Join(p.Run, "mounts", p.ID) }
+
 // RunFile is a file in the container's directory for one boot.
 func (p Place) RunFile(name string) string { return p.RunDir() + "/" + name }
 
@@ -40,7 +46,10 @@ const (
 	StateFile  = "state.json"
 	LogFile    = "log"
 	UpperDir   = "upper"
-	WorkDir    = "work"
+	SecretsDir = "secrets" // what the container's secrets say, by their numbers in the Config
+	// OverlaysDir has a directory for each mount that is an overlay, by its number in the Config.
+	OverlaysDir = "overlays"
+	WorkDir     = "work"
 
 	lockFile     = "lock"
 	settingsFile = "monitor.json"

@@ -20,10 +20,13 @@ import (
 //	  | close                                 |    end of stdin; the container's too when it was started attached to it
 //	  | resize  rows, cols                    |    of its terminal
 //	  | signal  number                        |    to the container's first process
+//	  | nudge                                 |    a user has stopped the container: it may be waiting to be started again
+//	  | probe                                 |    make the health check now
 //	  |-------------------------------------->|
+//	  |                       probed  code    |
 //	  |                       stdout  bytes   |    only what is written from the hello on
 //	  |                       stderr  bytes   |
-//	  |                       exit    code    |    last: the container has ended, and with --rm it is gone
+//	  |                       exit    code    |    last: the container has ended, and with --rm it is gone; its restart policy may start it again
 //	  |                       failure code, text    last: it could not be started
 //	  |<--------------------------------------|
 //
@@ -36,6 +39,9 @@ const (
 	frameClose   = 'c'
 	frameResize  = 'w'
 	frameSignal  = 'k'
+	frameNudge   = 'n'
+	frameProbe   = 'p'
+	frameProbed  = 'P'
 	frameStarted = 'S'
 	frameStdout  = 'o'
 	frameStderr  = 'e'
@@ -107,8 +113,10 @@ func parseSize(b []byte) (Size, error) {
 	return Size{Rows: binary.LittleEndian.Uint16(b), Cols: binary.LittleEndian.Uint16(b[2:])}, nil
 }
 
-func exitFrame(code int) []byte {
-	return binary.LittleEndian.AppendUint32([]byte{frameExit}, uint32(code))
+func exitFrame(code int) []byte { return codeFrame(frameExit, code) }
+
+func codeFrame(kind byte, code int) []byte {
+	return binary.LittleEndian.AppendUint32([]byte{kind}, uint32(code))
 }
 
 func failureFrame(f *Failure) []byte {

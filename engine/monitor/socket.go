@@ -3,8 +3,10 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,6 +98,19 @@ func pair() (ours, theirs *os.File, err error) {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
 	return os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "client"), nil
+}
+
+// receive reads a frame; 0 bytes at the end. What was sent before the other end closed is read to the last frame: when that end had left something
+// unread the kernel says so first, once, with ECONNRESET (unix_release_sock, sock_error), and gives the frames to those who ask again.
+func receive(conn *os.File, buf []byte) (int, error) {
+	n, err := conn.Read(buf)
+	if errors.Is(err, syscall.ECONNRESET) {
+		n, err = conn.Read(buf)
+	}
+	if err == io.EOF {
+		return 0, nil
+	}
+	return n, err
 }
 
 // endWriting tells the other end that nothing more comes. What it sends can still be read.

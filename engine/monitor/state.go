@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"codeberg.org/hoy/hoy/oci/health"
+	"codeberg.org/hoy/hoy/oci/restart"
 	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
@@ -25,6 +27,14 @@ type State struct {
 	ExitCode   int          `json:"exitCode"`
 	Error      string       `json:"error,omitempty"` // why the last start did not succeed
 	OOMKilled  bool         `json:"oomKilled,omitempty"`
+
+	LogLost int `json:"logLost,omitempty"` // lines of the last run that could not be logged
+
+	Health *health.Status `json:"health,omitempty"` // what its health check had found when it ended; while it runs that is in the run directory
+
+	restart.History        // since a user started it
+	Again           *Again `json:"again,omitempty"`   // it waits to be started again
+	Stopped         bool   `json:"stopped,omitempty"` // a user has ended it: UnlessStopped does not start it at boot
 }
 
 // ReadState reads the container's state. A container that was never started has the zero State.
@@ -65,15 +75,14 @@ func overwrite(name string, s State) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// Lost turns the state of a container whose end nobody saw into that of an ended one. Its exit code is CodeUnknown, but where its process has
-// not been reaped yet.
-func (s State) Lost(now time.Time) State {
-	s.ExitCode = CodeUnknown
+// Lost gives the state of a container whose end nobody saw, as Ended does. Its exit code is CodeUnknown, but where its process has not been reaped yet.
+func (s State) Lost(p Place, policy restart.Policy) State {
+	now := time.Now().UTC()
+	e := Ending{Code: CodeUnknown, Finished: now, Ran: now.Sub(s.StartedAt), Policy: policy}
 	if s.Process != nil {
 		if status, ok := zombie(*s.Process); ok {
-			s.ExitCode = status.Code
+			e.Code = status.Code
 		}
 	}
-	s.Process, s.FinishedAt = nil, now
-	return s
+	return s.Ended(p, e)
 }

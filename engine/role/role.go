@@ -10,8 +10,10 @@ import (
 	"os"
 	"path"
 
+	"codeberg.org/hoy/hoy/engine/bundle"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
+	"codeberg.org/hoy/hoy/netns/hold"
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/child/reaper"
 	"codeberg.org/hoy/hoy/oci/nsenter"
@@ -28,9 +30,17 @@ func init() {
 		nsenter.Main()
 	case reaper.Role:
 		child.InitMain()
+	case hold.Role:
+		os.Exit(hold.Main(os.Args))
 	case monitor.Role:
-		monitor.Main(nil)
+		monitor.Main()
+	case "hoy-oci":
+		bundle.Enter(os.Args[1:])
 	case "hoy", "docker":
+		if len(os.Args) > 1 && os.Args[1] == "oci" {
+			bundle.Enter(os.Args[2:])
+			return
+		}
 		rootless.Enter()
 	}
 }

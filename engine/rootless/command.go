@@ -9,7 +9,7 @@ var globalValues = map[string]bool{
 
 // groups are the words that stand before a command's own: `hoy container run` is `hoy run`.
 var groups = map[string]bool{
-	"container": true, "image": true, "volume": true, "system": true, "builder": true, "buildx": true, "network": true, "kube": true,
+	"container": true, "image": true, "volume": true, "system": true, "builder": true, "buildx": true, "network": true, "kube": true, "secret": true,
 }
 
 // inside are the commands that start containers, mount, or read and write files of the user's subordinate ids. All others
@@ -25,7 +25,8 @@ var inside = map[string]bool{
 }
 
 // outside are commands whose last word alone would say otherwise.
-var outside = map[string]bool{"volume create": true, "network create": true, "network rm": true, "network remove": true, "network prune": true}
+var outside = map[string]bool{"volume create": true, "network create": true, "network rm": true, "network remove": true, "network prune": true,
+	"secret create": true, "secret rm": true, "secret remove": true}
 
 // NeedsUserns says whether a command line, without the program's name, needs the user namespace. A line that asks for help does not.
 func NeedsUserns(args []string) bool {

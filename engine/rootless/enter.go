@@ -22,7 +22,10 @@ const engineError = 125
 // it runs hoy again inside a new one, passes signals and the exit status on, and never returns.
 func Enter() {
 	if os.Geteuid() != 0 && NeedsUserns(os.Args[1:]) {
-		os.Exit(outer(nil))
+		os.Exit(outer(nil, mapIDs))
+	}
+	if fd, _, ok := againPipe(); ok {
+		unix.CloseOnExec(fd) // what the inner half starts is none
 	}
 }
 
@@ -30,7 +33,7 @@ func Enter() {
 // that it needs one. The inner half gets the open files under the same numbers; InsideFile finds one of them.
 func Inside(files ...*os.File) int {
 	runtime.LockOSThread() // the inner half dies with the thread that forked it
-	return outer(files)
+	return outer(files, mapIDs)
 }
 
 // InsideFile is the file with that number among those that Inside gave to this process, or nil.
@@ -47,13 +50,25 @@ func InsideFile(n int) *os.File {
 	return os.NewFile(uintptr(fd), "inherited")
 }
 
-func outer(files []*os.File) int {
+func outer(files []*os.File, mapIDs func(pid int) error) int {
 	signals := catch() // before there is anything that a signal could leave alone
-	in, err := forkInner(files)
+	c, again, err := newCall(files)
 	if err != nil {
 		return refuse(err)
 	}
-	if err := mapIDs(in.Pid); err != nil {
+	in, joined, err := c.begin()
+	c.tell.Close()
+	if err != nil && c.join != 0 {
+		fmt.Fprintf(os.Stderr, "hoy: join the user namespace of process %d: %v\n", c.join, err)
+		return engineError
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	if !joined {
+		err = mapIDs(in.Pid)
+	}
+	if err != nil {
 		in.gate.Close() // the child ends
 		syscall.Wait4(in.Pid, nil, 0, nil)
 		if sig := ending(signals); sig != 0 { // it ended newuidmap too
@@ -64,7 +79,7 @@ func outer(files []*os.File) int {
 	in.gate.Write([]byte{1})
 	in.gate.Close()
 	forward(signals, in.Pid)
-	return in.wait()
+	return in.finish(again)
 }
 
 // inner is the inner half: a fork of this process in a new user and mount namespace, which executes hoy again when its ids are mapped.
@@ -73,12 +88,18 @@ type inner struct {
 	gate *os.File // a byte lets it go on; at its end it exits
 }
 
-// forkInner forks without an exec. The child has to wait for its id map before it executes anything: until then it has no uid, and an
-// execve would take the capabilities away that it got with the namespace (user_namespaces(7)).
+// forkInner forks into a new user namespace.
+func (c *call) forkInner() (*inner, error) {
+	return c.fork(unix.CLONE_NEWUSER|unix.CLONE_NEWNS, func(*raw.Script) {})
+}
+
+// fork forks with the flags, and without an exec. In a new user namespace the child has to wait for its id map before it executes anything: until then
+// it has no uid, and an execve would take the capabilities away that it got with the namespace (user_namespaces(7)).
 //
-// It dies with this process, at whatever moment that ends: PDEATHSIG is set before the wait, which ends with us too. Package role is
-// initialised on the main thread, so the thread that the signal hangs on lives as long as the process.
-func forkInner(files []*os.File) (*inner, error) {
+// It dies with this process, at whatever moment that ends: PDEATHSIG is set before the wait, which ends with us too, and after enter, for a
+// change of credentials takes it back (prctl(2)). Package role is initialised on the main thread, so the thread that the signal hangs on lives as
+// long as the process.
+func (c *call) fork(flags uintptr, enter func(*raw.Script)) (*inner, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
@@ -86,24 +107,20 @@ func forkInner(files []*os.File) (*inner, error) {
 	defer r.Close()
 	var s raw.Script
 	s.Label("prepare", "")
-	s.Call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
 	s.Call(unix.SYS_CLOSE, w.Fd())
+	enter(&s)
+	s.Call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
 	if o := nofile.Original; o != (nofile.Limit{}) {
 		s.Call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, s.Longs(o.Soft, o.Hard), 0)
 	}
-	env := innerEnv()
-	if len(files) > 0 {
-		var numbers []string
-		for _, f := range files {
-			s.Call(unix.SYS_FCNTL, f.Fd(), unix.F_SETFD, 0)
-			numbers = append(numbers, strconv.Itoa(int(f.Fd())))
-		}
-		env = append(env, envFiles+"="+strings.Join(numbers, ","))
+	env, err := c.env(&s)
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
 	s.AwaitByte(int(r.Fd()))
 	s.Label("execute", selfExe)
 	s.Exec(selfExe, os.Args, env)
-	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
+	f, err := s.Start(flags)
 	if err != nil {
 		w.Close()
 		return nil, err
@@ -111,15 +128,37 @@ func forkInner(files []*os.File) (*inner, error) {
 	return &inner{f, w}, nil
 }
 
+// env is the environment of the inner half, which names the files that it inherits.
+func (c *call) env(s *raw.Script) ([]string, error) {
+	var pipe unix.Stat_t
+	if err := unix.Fstat(int(c.tell.Fd()), &pipe); err != nil {
+		return nil, err
+	}
+	s.Call(unix.SYS_FCNTL, c.tell.Fd(), unix.F_SETFD, 0)
+	env := append(innerEnv(), fmt.Sprintf("%s=%d,%d;%d", envAgain, c.tell.Fd(), pipe.Ino, c.tries))
+	if len(c.files) == 0 {
+		return env, nil
+	}
+	var numbers []string
+	for _, f := range c.files {
+		s.Call(unix.SYS_FCNTL, f.Fd(), unix.F_SETFD, 0)
+		numbers = append(numbers, strconv.Itoa(int(f.Fd())))
+	}
+	return append(env, envFiles+"="+strings.Join(numbers, ",")), nil
+}
+
 const selfExe = "/proc/self/exe"
 
-// innerEnv is the environment of the inner half, which tells it, and containers/storage in it, that it is the inner half.
-func innerEnv() []string {
-	uid, gid := strconv.Itoa(os.Geteuid()), strconv.Itoa(os.Getegid())
-	return append(os.Environ(), envUID+"="+uid, envGID+"="+gid,
+// Env tells a process that is about to enter a user namespace of this user's, and containers/storage in it, whom it works for there.
+func Env() []string {
+	uid, gid := strconv.Itoa(UID()), strconv.Itoa(GID())
+	return []string{envUID + "=" + uid, envGID + "=" + gid,
 		// containers/storage would otherwise make a user namespace of its own, with C that this program does not have.
-		"_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID="+uid, "_CONTAINERS_ROOTLESS_GID="+gid)
+		"_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID=" + uid, "_CONTAINERS_ROOTLESS_GID=" + gid}
 }
+
+// innerEnv is the environment of the inner half.
+func innerEnv() []string { return append(os.Environ(), Env()...) }
 
 // wait gives the exit code of the inner half: its own, or 128 + the signal that ended it.
 func (in *inner) wait() int {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // idRange is one line of /etc/subuid or /etc/subgid (subuid(5)).
@@ -36,6 +38,19 @@ func subordinate(file, name string, uid int) []idRange {
 	}
 	return ranges
 }
+
+// SubIDs are the subordinate ids of a user by name, as /etc/subuid and /etc/subgid have them.
+func SubIDs(name string) (uids, gids []userns.Range) {
+	for file, to := range map[string]*[]userns.Range{"/etc/subuid": &uids, "/etc/subgid": &gids} {
+		for _, r := range subordinate(file, name, -1) {
+			*to = append(*to, userns.Range{Inside: uint32(r.start), Outside: uint32(r.start), Count: uint32(r.count)})
+		}
+	}
+	return uids, gids
+}
+
+// UserName is a user's name on the host; "" when there is none.
+func UserName(uid int) string { return userName(uid) }
 
 // userName looks a uid up in /etc/passwd; "" when it is not there.
 func userName(uid int) string {

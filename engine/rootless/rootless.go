@@ -16,6 +16,9 @@ const (
 	envGID = "HOY_ROOTLESS_GID"
 	// envFiles are the numbers of the files that Inside passed on.
 	envFiles = "HOY_ROOTLESS_FILES"
+	// envAgain is, for the inner half, the number and the inode of the pipe by which it says Again, and how often one has said it:
+	// "FD,INODE;COUNT". For the outer half that starts over it is what was said: ";COUNT,PID".
+	envAgain = "HOY_ROOTLESS_AGAIN"
 )
 
 // Rootless says whether an ordinary user runs this hoy, inside or outside of the user namespace.

@@ -108,13 +108,18 @@ func serveIn(t *testing.T, dir string, servers ...netip.AddrPort) (*os.File, *So
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- Serve(ctx, Options{Dir: dir, Container: webID, Sockets: sockets, Servers: servers}) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s := NewServer(Options{Dir: dir, Container: webID, Sockets: sockets, Servers: servers})
+		for ctx.Err() == nil { // many rounds: what comes between two is not lost
+			s.Round(ctx, time.Now().Add(20*time.Millisecond))
+		}
+		s.Close()
+	}()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
+		<-done
 		ns.Close()
 	})
 	return ns, sockets
@@ -322,7 +327,7 @@ func FuzzQuery(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 63})
 	dir := record.Dir(f.TempDir())
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		s := service{zone: zone{dir: dir}}
+		s := &Server{zone: zone{dir: dir}}
 		if reply, own := s.own(msg, maxUDP); own && len(reply) > 0 && len(reply) < headerSize {
 			t.Errorf("a reply of %d bytes", len(reply))
 		}
@@ -342,7 +347,7 @@ func BenchmarkServe(b *testing.B) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go Serve(ctx, Options{Dir: dir, Container: webID, Sockets: sockets})
+	go NewServer(Options{Dir: dir, Container: webID, Sockets: sockets}).Round(ctx, time.Now().Add(time.Hour))
 	conn, err := net.Dial("udp", netip.AddrPortFrom(Address, sockets.Ports().UDP).String())
 	if err != nil {
 		b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,7 +34,7 @@ type Ports struct {
 	TCP uint16 `json:"tcp"`
 }
 
-// Sockets are the service's sockets. Serve closes them.
+// Sockets are the service's sockets. Close closes them, or Server.Close.
 type Sockets struct {
 	udp *net.UDPConn
 	tcp *net.TCPListener
@@ -107,6 +108,12 @@ func FromFiles(udp, tcp *os.File) (*Sockets, error) {
 		return nil, errors.Join(errors.New("inherited files are not the name service's sockets"), conn.Close(), l.Close())
 	}
 	return &Sockets{u, t}, nil
+}
+
+// until has what waits for the sockets give up then.
+func (s *Sockets) until(t time.Time) {
+	s.udp.SetReadDeadline(t)
+	s.tcp.SetDeadline(t)
 }
 
 // Close closes the sockets.

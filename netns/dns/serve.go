@@ -35,8 +35,8 @@ type Options struct {
 	ResolvConf string
 }
 
-// service is one running name service.
-type service struct {
+// Server is one container's name service. It is for Round, and for Close in the end.
+type Server struct {
 	zone    zone
 	forward forwarder
 	sockets *Sockets
@@ -47,52 +47,58 @@ type service struct {
 	conns map[net.Conn]bool // of TCP clients; nil: closed
 }
 
-// Serve answers until ctx is done, then closes the sockets and waits for what is under way.
-func Serve(ctx context.Context, o Options) error {
-	s := &service{
+// NewServer makes the service.
+func NewServer(o Options) *Server {
+	return &Server{
 		zone: zone{dir: record.Dir(o.Dir), container: o.Container}, forward: newForwarder(o),
 		sockets: o.Sockets, slots: make(chan struct{}, inFlight), conns: map[net.Conn]bool{},
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, s.close)
-	defer stop()
-	failed := make(chan error, 1)
-	s.tasks.Go(func() {
-		failed <- s.serveTCP(ctx)
-		cancel()
-	})
-	err := s.serveUDP(ctx)
-	done := ctx.Err() != nil
-	cancel()
-	s.close()
-	s.tasks.Wait()
-	if done {
-		return nil
-	}
-	return errors.Join(err, <-failed)
 }
 
-func (s *service) close() {
-	s.sockets.Close()
+// Round answers until then, or until ctx is done. It says whether there was anything to do, or still is. What is asked between two rounds waits
+// for the next one.
+func (s *Server) Round(ctx context.Context, until time.Time) (busy bool) {
+	s.sockets.until(until)
+	stop := context.AfterFunc(ctx, func() { s.sockets.until(time.Unix(1, 0)) })
+	defer stop()
+	tcp := make(chan bool)
+	go func() { tcp <- s.serveTCP(ctx) }()
+	udp := s.serveUDP(ctx)
+	busy = <-tcp || udp
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return busy || len(s.conns) > 0 || len(s.slots) > 0
+}
+
+// Close closes the sockets and waits for what is under way.
+func (s *Server) Close() {
+	s.sockets.Close()
+	s.mu.Lock()
 	for c := range s.conns {
 		c.Close()
 	}
 	s.conns = nil
+	s.mu.Unlock()
+	s.tasks.Wait()
 }
 
-func (s *service) serveUDP(ctx context.Context) error {
+// over says whether an error of a socket ends the round.
+func over(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// serveUDP says whether anybody asked.
+func (s *Server) serveUDP(ctx context.Context) (asked bool) {
 	buf := make([]byte, maxQuery)
 	for {
 		n, from, err := s.sockets.udp.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return err
+			if over(ctx, err) {
+				return asked
 			}
 			continue // the error of an earlier reply
 		}
+		asked = true
 		if reply, known := s.own(buf[:n], maxUDP); known {
 			s.sockets.udp.WriteToUDPAddrPort(reply, from)
 			continue
@@ -107,7 +113,7 @@ func (s *service) serveUDP(ctx context.Context) error {
 }
 
 // own gives hoy's own reply to a query: from the zone, or a refusal; false when the query is to be passed on.
-func (s *service) own(msg []byte, limit int) ([]byte, bool) {
+func (s *Server) own(msg []byte, limit int) ([]byte, bool) {
 	if len(msg) < headerSize || binary.BigEndian.Uint16(msg[2:])&flagResponse != 0 {
 		return nil, true // no query: a reply to it could go round for ever
 	}
@@ -128,16 +134,17 @@ func (s *service) own(msg []byte, limit int) ([]byte, bool) {
 	return nil, false
 }
 
-func (s *service) serveTCP(ctx context.Context) error {
+func (s *Server) serveTCP(ctx context.Context) (asked bool) {
 	for {
 		conn, err := s.sockets.tcp.Accept()
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return err
+			if over(ctx, err) {
+				return asked
 			}
 			time.Sleep(idle / 1000) // out of descriptors: accept(2) would fail again at once
 			continue
 		}
+		asked = true
 		if !s.admit(conn) {
 			conn.Close()
 			continue
@@ -149,7 +156,7 @@ func (s *service) serveTCP(ctx context.Context) error {
 	}
 }
 
-func (s *service) admit(c net.Conn) bool {
+func (s *Server) admit(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil || len(s.conns) >= inFlight {
@@ -159,7 +166,7 @@ func (s *service) admit(c net.Conn) bool {
 	return true
 }
 
-func (s *service) dismiss(c net.Conn) {
+func (s *Server) dismiss(c net.Conn) {
 	c.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +174,7 @@ func (s *service) dismiss(c net.Conn) {
 }
 
 // converse answers the queries of one TCP client in turn.
-func (s *service) converse(ctx context.Context, conn net.Conn) {
+func (s *Server) converse(ctx context.Context, conn net.Conn) {
 	for {
 		conn.SetDeadline(time.Now().Add(idle))
 		msg, err := readMessage(conn)

@@ -1,14 +1,14 @@
-// Package hold finds the process that keeps a user's private network namespace, where the bridges of rootless networks are.
+// Package hold is the process that keeps a user's private network namespace, where the bridges of rootless networks are, and how it is found.
 //
 // Only root may make bridges in the host's namespace. A user's are in a namespace of the user's own, and the first container on
-// such a network starts a process, the holder (netns.Hold), that keeps it and its way out until the last container has left.
+// such a network starts a process, the holder (netns.Join), that keeps it and its way out until the last container has left.
 // The containers must be in the holder's user namespace, for nobody can put a link into another's: the outer half of a
 // rootless call asks Current, and enters that user namespace instead of making one.
 //
 //	<run>/nethold/members  locked shared by who is about to join; locked exclusively by the holder while it ends
 //	<run>/nethold/start    locked exclusively by who starts a holder
 //	<run>/nethold/lock     locked exclusively by the holder for its life: whether it lives is asked of the kernel
-//	<run>/nethold/state    who it is
+//	<run>/nethold/state    who it is; one that was killed leaves it
 //
 // It is light: the standard library and golang.org/x/sys only.
 package hold
@@ -17,9 +17,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -29,15 +28,16 @@ import (
 type State struct {
 	Pid int `json:"pid"`
 	FD  int `json:"fd"` // the holder's descriptor of the namespace
-	// Gateway is the host, as containers on the user's networks see it.
-	Gateway netip.Addr `json:"gateway"`
+	// Gateway is the address of the host, as containers on the user's networks see it.
+	Gateway string `json:"gateway"`
+	Inode   uint64 `json:"inode"` // of the namespace
 }
 
 // Dir is a user's directory of these files, <run>/nethold.
 type Dir string
 
 // In gives the Dir of a run directory.
-func In(run string) Dir { return Dir(filepath.Join(run, "nethold")) }
+func In(run string) Dir { return Dir(path.Join(run, "nethold")) }
 
 // Current gives the holder, and whether there is one. It takes no lock.
 func (d Dir) Current() (State, bool) {
@@ -50,12 +50,61 @@ func (d Dir) Current() (State, bool) {
 	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &query); err != nil || query.Type == unix.F_UNLCK {
 		return State{}, false
 	}
+	return d.read()
+}
+
+func (d Dir) read() (s State, ok bool) {
 	data, err := os.ReadFile(d.file("state"))
-	var s State
 	if err != nil || json.Unmarshal(data, &s) != nil {
 		return State{}, false
 	}
 	return s, true
+}
+
+// Orphaned opens the namespace of a holder that was killed, which monitors of containers on its networks still have open; nil: there is none.
+// The caller is in their user namespace, and knows that there is no holder.
+func (d Dir) Orphaned() *os.File {
+	last, ok := d.read()
+	if !ok || last.Inode == 0 {
+		return nil
+	}
+	link := "net:[" + strconv.FormatUint(last.Inode, 10) + "]"
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var found *os.File
+	for _, p := range processes {
+		if p.Name()[0] < '0' || p.Name()[0] > '9' {
+			continue
+		}
+		dir := "/proc/" + p.Name()
+		if own, err := os.Readlink(dir + "/ns/net"); err == nil && own == link { // it is a container's now: the number was given out again
+			return nil
+		}
+		if found == nil {
+			found = openLink(dir+"/fd", link)
+		}
+	}
+	return found
+}
+
+// openLink opens the first file of a directory of links that leads there.
+func openLink(dir, link string) *os.File {
+	links, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // another's
+	}
+	for _, l := range links {
+		name := dir + "/" + l.Name()
+		if to, err := os.Readlink(name); err != nil || to != link {
+			continue
+		}
+		if f, err := os.Open(name); err == nil {
+			return f
+		}
+	}
+	return nil
 }
 
 // Namespace opens the namespace that the holder keeps. The caller is in the holder's user namespace.
@@ -130,4 +179,4 @@ func (d Dir) Become(s State) (*os.File, error) {
 	return f, nil
 }
 
-func (d Dir) file(name string) string { return filepath.Join(string(d), name) }
+func (d Dir) file(name string) string { return path.Join(string(d), name) }

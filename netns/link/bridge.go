@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -22,7 +23,8 @@ type Bridge struct {
 	// Group is the number of the bridge's and its ports' group (ip link: group). RemoveBridge removes the whole group at once, for
 	// each removal by itself waits some 10 ms for the kernel. 0: none.
 	Group uint32
-	// Mark is written on a bridge that EnsureBridge makes (ip link: alias), so that RemoveBridge leaves a bridge of the user's alone.
+	// Mark is written on a bridge that EnsureBridge makes (ip link: alias), so that RemoveBridge leaves a bridge of the user's alone,
+	// and RemoveMarked finds those that nobody knows of any more.
 	Mark string
 }
 
@@ -46,7 +48,7 @@ func (l *Links) EnsureBridge(b Bridge) (made bool, err error) {
 	if err != nil {
 		return made, fmt.Errorf("make bridge %s: %w", b.Name, err)
 	}
-	if made && b.Mark != "" {
+	if made = made || b.unmarked(link); made && b.Mark != "" {
 		err = l.h.LinkSetAlias(link, b.Mark)
 	}
 	if err = errors.Join(err, l.prepare(link, b)); err != nil {
@@ -61,7 +63,7 @@ func (l *Links) EnsureBridge(b Bridge) (made bool, err error) {
 // RemoveBridge removes a bridge that EnsureBridge made. One that is not there, or bears another mark, is no error.
 func (l *Links) RemoveBridge(b Bridge) error {
 	link, err := l.h.LinkByName(b.Name)
-	if isMissing(err) || err == nil && link.Attrs().Alias != b.Mark {
+	if isMissing(err) || err == nil && link.Attrs().Alias != b.Mark && !b.unmarked(link) {
 		return nil
 	}
 	if err != nil {
@@ -71,6 +73,12 @@ func (l *Links) RemoveBridge(b Bridge) error {
 		return l.Remove(b.Name)
 	}
 	return l.removeGroup(b.Group)
+}
+
+// unmarked says that link was made as this bridge by somebody who was killed before he had marked it. The group it has from the first.
+func (b Bridge) unmarked(link netlink.Link) bool {
+	a := link.Attrs()
+	return a.Alias == "" && b.Group != 0 && a.Group == b.Group
 }
 
 // removeGroup removes the links of a group by one request (rtnetlink(7), RTM_DELLINK with IFLA_GROUP and no index).
@@ -84,6 +92,33 @@ func (l *Links) removeGroup(group uint32) error {
 		}
 		return nil
 	})
+}
+
+// RemoveMarked removes the links whose mark begins so, and their groups, but for those that keep is true for.
+func (l *Links) RemoveMarked(prefix string, keep func(name string) bool) error {
+	all, err := l.h.LinkList()
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	kept := map[uint32]bool{} // groups of links that stay
+	for _, link := range all {
+		a := link.Attrs()
+		switch {
+		case !strings.HasPrefix(a.Alias, prefix):
+		case keep(a.Name):
+			kept[a.Group] = a.Group != 0
+		case a.Group != 0:
+			err = errors.Join(err, l.removeGroup(a.Group))
+		default:
+			err = errors.Join(err, l.Remove(a.Name))
+		}
+	}
+	for _, link := range all {
+		if a := link.Attrs(); kept[a.Group] && !keep(a.Name) {
+			err = errors.Join(err, l.Remove(a.Name))
+		}
+	}
+	return err
 }
 
 func (l *Links) prepare(link netlink.Link, b Bridge) error {

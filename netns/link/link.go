@@ -121,12 +121,13 @@ func (l *Links) protect(i Interface) error {
 	return l.sysctls("ipv6", i.Name, settings)
 }
 
-// sysctls sets the kernel's settings of a link in l's namespace. Those that the kernel does not have are passed over.
+// sysctls sets the kernel's settings of a link in l's namespace. Those that the kernel does not have are passed over, and all where /proc/sys is
+// read-only: hoy is in a container itself there, whose neighbours are not the host's.
 func (l *Links) sysctls(family, name string, settings map[string]string) error {
 	return space.Do(l.ns, func() error {
 		for key, value := range settings {
 			err := writeSysctl(filepath.Join("/proc/sys/net", family, "conf", name, key), value)
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.EROFS) {
 				return err
 			}
 		}

@@ -7,11 +7,26 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/space"
 )
 
 // Routes gives the subnets that the namespace has a way to, without default routes and the kernel's own tables. What is among
 // them must not be given to a network.
 func (l *Links) Routes() ([]netip.Prefix, error) {
+	return l.routes(func(netlink.Route) bool { return true })
+}
+
+// Connected gives the subnets that the namespace's links are in themselves, but for those of the named link.
+func (l *Links) Connected(except string) ([]netip.Prefix, error) {
+	index := 0
+	if link, err := l.h.LinkByName(except); err == nil {
+		index = link.Attrs().Index
+	}
+	return l.routes(func(r netlink.Route) bool { return r.Gw == nil && len(r.MultiPath) == 0 && r.LinkIndex != index })
+}
+
+func (l *Links) routes(wanted func(netlink.Route) bool) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		routes, err := l.h.RouteList(nil, family)
@@ -19,7 +34,7 @@ func (l *Links) Routes() ([]netip.Prefix, error) {
 			return nil, fmt.Errorf("list routes: %w", err)
 		}
 		for _, r := range routes {
-			if p, ok := prefixOf(r); ok && p.Bits() > 0 && !p.Addr().IsLinkLocalUnicast() && !p.Addr().IsMulticast() {
+			if p, ok := prefixOf(r); ok && wanted(r) && p.Bits() > 0 && !p.Addr().IsLinkLocalUnicast() && !p.Addr().IsMulticast() {
 				out = append(out, p)
 			}
 		}
@@ -56,6 +71,11 @@ func (l *Links) Reach() (four, six bool, err error) {
 		}
 	}
 	return four, six, nil
+}
+
+// AcceptMarks has TCP connections that were begun with a mark bear it on what the other side answers too (ip-sysctl, tcp_fwmark_accept).
+func (l *Links) AcceptMarks() error {
+	return space.Do(l.ns, func() error { return writeSysctl("/proc/sys/net/ipv4/tcp_fwmark_accept", "1") })
 }
 
 // RouteMarked has packets with the mark delivered in the namespace itself, whatever their destination (ip rule fwmark): the

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,7 @@ var (
 	ErrSCTP       = errors.New("sctp ports are published by the kernel only, as root")
 )
 
-// Ports are reserved ports. Serve or Close closes them.
+// Ports are reserved ports. Close closes them, or Server.Close.
 type Ports struct {
 	sockets []socket
 	rest    []record.Port // without a socket: sctp
@@ -36,9 +37,26 @@ type Ports struct {
 
 // socket is one reserved port.
 type socket struct {
-	port record.Port
-	tcp  *net.TCPListener // one of the two is set
-	udp  *net.UDPConn
+	port  record.Port
+	tcp   *net.TCPListener // one of the two is set
+	udp   *net.UDPConn
+	relay *relay // with udp
+}
+
+// until has what waits for the socket give up then.
+func (s socket) until(t time.Time) {
+	if s.tcp != nil {
+		s.tcp.SetDeadline(t)
+	}
+	if s.udp != nil {
+		s.udp.SetReadDeadline(t)
+	}
+}
+
+func (p *Ports) until(t time.Time) {
+	for _, s := range p.sockets {
+		s.until(t)
+	}
 }
 
 // Reserve binds the ports on the host, each to the first free one of its range or one of the kernel's choice. All of them or none.
@@ -116,7 +134,7 @@ func listen(want record.Port, number uint16, family string) (s socket, err error
 	if err != nil {
 		return s, err
 	}
-	s.udp = c.(*net.UDPConn)
+	s.udp, s.relay = c.(*net.UDPConn), newRelay()
 	s.port.HostPort = c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	return s, nil
 }
@@ -222,6 +240,7 @@ func inherit(b record.Port, f *os.File) (socket, error) {
 		return s, err
 	}
 	s.udp, _ = c.(*net.UDPConn)
+	s.relay = newRelay()
 	return s, nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,35 +19,60 @@ import (
 
 const dialPatience = 10 * time.Second
 
-// server passes on the traffic of one container's ports.
-type server struct {
+// Server passes on the traffic of one container's ports.
+type Server struct {
+	ports  *Ports
 	target Target
-	tasks  sync.WaitGroup
+	tasks  sync.WaitGroup // of connections
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool // nil: closed
 }
 
-// Serve passes on what arrives until ctx is done; then it closes the ports and all connections, and waits for their goroutines.
-func (p *Ports) Serve(ctx context.Context, t Target) {
-	s := &server{target: t, conns: map[net.Conn]bool{}}
-	for _, socket := range p.sockets {
-		s.tasks.Go(func() {
-			if socket.tcp != nil {
-				s.serveTCP(ctx, socket)
-			} else {
-				s.serveUDP(ctx, socket)
+// Server makes the server of the ports. It is for Round, and for Close in the end.
+func (p *Ports) Server(t Target) *Server {
+	return &Server{ports: p, target: t, conns: map[net.Conn]bool{}}
+}
+
+// Round passes on what arrives until then, or until ctx is done. It says whether there was anything to do, or still is: connections outlive a
+// round. What arrives between two rounds waits for the next one.
+func (s *Server) Round(ctx context.Context, until time.Time) (busy bool) {
+	var loops sync.WaitGroup
+	var came atomic.Bool
+	for _, socket := range s.ports.sockets {
+		socket.until(until)
+		loops.Go(func() {
+			serve := s.serveTCP
+			if socket.tcp == nil {
+				serve = s.serveUDP
+			}
+			if serve(ctx, socket) {
+				came.Store(true)
 			}
 		})
 	}
-	<-ctx.Done()
-	p.Close()
-	s.closeAll()
+	stop := context.AfterFunc(ctx, func() { s.ports.until(time.Unix(1, 0)) })
+	loops.Wait()
+	stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return came.Load() || len(s.conns) > 0
+}
+
+// Close closes the ports and all connections, and waits for their goroutines.
+func (s *Server) Close() {
+	s.ports.Close()
+	s.mu.Lock()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.conns = nil
+	s.mu.Unlock()
 	s.tasks.Wait()
 }
 
 // hold has the connection closed with the server; false when that has happened already.
-func (s *server) hold(c net.Conn) bool {
+func (s *Server) hold(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil {
@@ -56,34 +83,27 @@ func (s *server) hold(c net.Conn) bool {
 	return true
 }
 
-func (s *server) release(c net.Conn) {
+func (s *Server) release(c net.Conn) {
 	c.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
 }
 
-func (s *server) closeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.Close()
-	}
-	s.conns = nil
-}
-
-func (s *server) serveTCP(ctx context.Context, socket socket) {
+// serveTCP says whether anybody came.
+func (s *Server) serveTCP(ctx context.Context, socket socket) (came bool) {
 	for {
 		client, err := socket.tcp.AcceptTCP()
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+				return came
 			}
 			time.Sleep(10 * time.Millisecond) // out of descriptors: accept(2) would fail again at once
 			continue
 		}
+		came = true
 		if !s.hold(client) {
-			return
+			return came
 		}
 		s.tasks.Go(func() {
 			defer s.release(client)
@@ -93,7 +113,7 @@ func (s *server) serveTCP(ctx context.Context, socket socket) {
 }
 
 // join connects the client with the container and copies both ways until both have ended.
-func (s *server) join(ctx context.Context, client *net.TCPConn, port uint16) {
+func (s *Server) join(ctx context.Context, client *net.TCPConn, port uint16) {
 	from := client.RemoteAddr().(*net.TCPAddr).AddrPort()
 	conn, err := s.dial(ctx, "tcp", unmap(from), port)
 	if err != nil {
@@ -129,7 +149,7 @@ func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr()
 
 // dial connects to the container from inside of its namespace, never to its loopback address, which services take for
 // themselves (CVE-2021-20199). It does so with the client's address where that is possible, else with one of the container's.
-func (s *server) dial(ctx context.Context, network string, client netip.AddrPort, port uint16) (net.Conn, error) {
+func (s *Server) dial(ctx context.Context, network string, client netip.AddrPort, port uint16) (net.Conn, error) {
 	ip, gateway := s.target.IPv4, s.target.Gateway4
 	if !ip.IsValid() || client.Addr().Is6() && s.target.IPv6.IsValid() {
 		ip, gateway = s.target.IPv6, s.target.Gateway6
@@ -145,7 +165,7 @@ func (s *server) dial(ctx context.Context, network string, client netip.AddrPort
 	return s.connect(ctx, network, to, netip.AddrPort{})
 }
 
-func (s *server) connect(ctx context.Context, network string, to, source netip.AddrPort) (conn net.Conn, err error) {
+func (s *Server) connect(ctx context.Context, network string, to, source netip.AddrPort) (conn net.Conn, err error) {
 	d := net.Dialer{Timeout: dialPatience}
 	d.SetMultipathTCP(false)
 	if source.IsValid() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -27,24 +28,29 @@ type flow struct {
 
 // relay is one UDP port and its clients.
 type relay struct {
-	server *server
+	server *Server
 	socket socket
 
 	mu    sync.Mutex
 	flows map[flow]net.Conn
 }
 
-func (s *server) serveUDP(ctx context.Context, socket socket) {
-	r := &relay{server: s, socket: socket, flows: map[flow]net.Conn{}}
+func newRelay() *relay { return &relay{flows: map[flow]net.Conn{}} }
+
+// serveUDP says whether anything came.
+func (s *Server) serveUDP(ctx context.Context, socket socket) (came bool) {
+	r := socket.relay
+	r.server, r.socket = s, socket
 	buf, control := make([]byte, maxDatagram), make([]byte, controlSize)
 	for {
 		n, size, _, client, err := socket.udp.ReadMsgUDPAddrPort(buf, control)
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+				return came
 			}
 			continue // the error of an earlier reply
 		}
+		came = true
 		to, reply := destination(control[:size])
 		conn, err := r.flow(ctx, flow{client, to}, reply)
 		if err != nil {

@@ -51,6 +51,7 @@ type Network struct {
 type Pool struct {
 	Subnet  netip.Prefix `json:"subnet"` // masked
 	Gateway netip.Addr   `json:"gateway"`
+	Auto    bool         `json:"auto,omitempty"` // hoy's choice: it may choose another one while nobody is on the network
 	Range   netip.Prefix `json:"range,omitzero"` // within Subnet; invalid: all of it
 	// Reserved are --aux-address values: never given out.
 	Reserved map[string]netip.Addr `json:"reserved,omitempty"`

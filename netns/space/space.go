@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,6 +34,24 @@ func New() (*os.File, error) {
 		return nil, err
 	}
 	return made, nil
+}
+
+// NewIn is New for a namespace that belongs to the user namespace of another container, of whose parent the caller is root.
+func NewIn(user *os.File) (*os.File, error) { return up(userns.NewNet(user)) }
+
+// NewWith is New for a namespace that belongs to a user namespace of its own, with the map.
+func NewWith(m *userns.Map) (*os.File, error) { return up(userns.NewNetwork(m)) }
+
+// up raises the loopback link of a namespace.
+func up(ns *os.File, err error) (*os.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := Do(ns, loopbackUp); err != nil {
+		ns.Close()
+		return nil, err
+	}
+	return ns, nil
 }
 
 // Own opens the namespace that the caller is in.

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"strconv"
 	"strings"
 
 	"codeberg.org/hoy/hoy/oci/nsenter/raw"
@@ -22,12 +23,21 @@ func becomeProcess(b *birth) error {
 		Args: b.plan.Args, Env: b.plan.Env, KeepFDs: b.plan.KeepFDs, Keep: append(raw.PollFDs(maxPollFD), b.conn.FD),
 		KillWithParent: b.KillWithParent, ParentSocket: b.conn.FD,
 	}
+	if b.plan.ListenPID {
+		l.Env = append(l.Env, "LISTEN_PID="+strconv.Itoa(unix.Getpid()))
+	}
 	denied, err := SetgroupsDenied(b.proc, "self")
 	if err != nil {
 		return err
 	}
-	l.NoGroups = denied
+	l.NoGroups = denied || b.plan.KeepGroups
 	b.giveStdio()
+	if err := b.runStartHooks(l); err != nil {
+		return err
+	}
+	if err := b.setLabels(); err != nil {
+		return err
+	}
 	var s raw.Script
 	if err := b.script(l, &s); err != nil {
 		return err
@@ -60,6 +70,27 @@ func (b *birth) giveStdio() {
 			_ = unix.Fchown(fd, int(b.ids.UID), -1)
 		}
 	}
+}
+
+// setLabels tells the security modules what the command is to run as. It comes when nothing else is executed any more. The files are opened on procfs itself:
+// a fake one could take the label and do nothing (CVE-2019-16884).
+func (b *birth) setLabels() error {
+	for _, l := range []struct{ label, prefix, file string }{
+		{b.plan.AppArmor, "exec ", "apparmor/exec"},
+		{b.plan.SELinux, "", "exec"},
+	} {
+		if l.label == "" {
+			continue
+		}
+		err := writeProcSafely(b.proc, "thread-self/attr/"+l.file, l.prefix+l.label)
+		if err == unix.ENOENT && l.prefix != "" { // before Linux 5.8
+			err = writeProcSafely(b.proc, "thread-self/attr/exec", l.prefix+l.label)
+		}
+		if err != nil {
+			return because(l.label, "set the label of the process", err)
+		}
+	}
+	return nil
 }
 
 // SetgroupsDenied says whether the process pid ("self" or a number in proc) is in a user namespace with one id only, where nobody may have

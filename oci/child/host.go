@@ -1,7 +1,6 @@
 package child
 
 import (
-	"errors"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -49,9 +48,9 @@ func raiseLoopback(b *birth) error {
 	return at("lo", unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo))
 }
 
-// setHostname names the machine, in a UTS namespace that was made with the child.
+// setHostname names the machine, in a UTS namespace that was made with the child, or that the plan has it rename.
 func setHostname(b *birth) error {
-	if b.plan.Clone&unix.CLONE_NEWUTS == 0 {
+	if b.plan.Clone&unix.CLONE_NEWUTS == 0 && !b.plan.Rename {
 		return nil
 	}
 	if b.plan.Hostname != "" {
@@ -70,28 +69,11 @@ func setHostname(b *birth) error {
 // over them is written to in their place (CVE-2025-52881). Which settings belong to a namespace is checked where the plan is made (CVE-2022-0811).
 func setSysctls(b *birth) error {
 	for _, s := range b.plan.Sysctls {
-		if err := b.setSysctl(s.Key, s.Value); err != nil {
+		if err := writeProcSafely(b.proc, "sys/"+sysctlPath(s.Key), s.Value); err != nil {
 			return at(s.Key, err)
 		}
 	}
 	return nil
-}
-
-func (b *birth) setSysctl(key, value string) error {
-	if !isOn(b.proc, unix.PROC_SUPER_MAGIC) {
-		return errors.New("/proc is not a procfs")
-	}
-	how := unix.OpenHow{
-		Flags:   unix.O_WRONLY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS,
-	}
-	fd, err := unix.Openat2(b.proc, "sys/"+sysctlPath(key), &how)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(value))
-	return err
 }
 
 // sysctlPath is sysctl(8)'s: dots are slashes, and with a slash in the key dots are dots (net/ipv4/conf/eth0.100/…).

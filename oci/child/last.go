@@ -23,8 +23,9 @@ type Last struct {
 	Seccomp         []byte
 	SeccompFlags    uint
 	Args, Env       []string
-	NoGroups        bool // supplementary groups cannot be set: the user namespace has one id only (user_namespaces(7))
-	KeepFDs         int  // 3 … 3+KeepFDs-1 stay open
+	// NoGroups leaves the supplementary groups alone: it is asked for, or the user namespace has one id only (user_namespaces(7)).
+	NoGroups bool
+	KeepFDs  int // 3 … 3+KeepFDs-1 stay open
 	// Keep are further descriptors that stay open until execve closes them: what a failure is reported by.
 	Keep           []int
 	KillWithParent bool

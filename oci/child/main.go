@@ -23,6 +23,10 @@ const SocketFD = 3
 type Start struct {
 	Plan           *Plan
 	KillWithParent bool
+	Given          []Given // what the parent has opened for the child, and sends in as many messages
+	// Listener: not the parent says when to go, but who connects to a socket. It listens already; its descriptor follows the KeepFDs, and after it comes
+	// a locked file that stays open until the command runs.
+	Listener bool
 }
 
 // birth is a container while it is being born: the plan, and what the steps hand to those after them.
@@ -31,17 +35,21 @@ type birth struct {
 	plan *Plan
 	conn wire.Conn
 
-	userns  bool        // in a user namespace other than the host's first
-	proc    int         // /proc: the host's, then the container's own
-	rootfs  mounted     // the new root, before it is "/"
-	root    inroot.Root // the same once it is "/"
-	mounts  []mounted   // what Plan.Mounts mounts, in the same order
-	devices []int       // the host's device nodes as detached binds, in the order of Plan.Devices; nil when they are made by mknod
-	self    int         // the sealed executable, for Plan.Init; else -1
-	tty     int         // the terminal, with Plan.Terminal; else -1
+	userns  bool            // in a user namespace other than the host's first
+	proc    int             // /proc: the host's, then the container's own
+	rootfs  mounted         // the new root, before it is "/"
+	root    inroot.Root     // the same once it is "/"
+	idmap   *os.File        // the parent's part: the container's own user namespace; nil: none
+	given   map[int]mounted // by the number of the mount: what the parent has opened
+	kernel  []kernelMount   // procfs and sysfs, once they are mounted
+	mounts  []mounted       // what Plan.Mounts mounts, in the same order
+	devices []int           // the host's device nodes as detached binds, in the order of Plan.Devices; nil when they are made by mknod
+	self    int             // the sealed executable, for Plan.Init; else -1
+	tty     int             // the terminal, with Plan.Terminal; else -1
 
-	ids  IDs
-	home string
+	ids   IDs
+	home  string
+	state []byte // the specification's state, for hooks
 }
 
 // step is one line of the table below.
@@ -64,6 +72,33 @@ var steps = []step{
 	{"mounts", mountAll},
 	{"devices", makeDevices},
 	{"console", makeConsole},
+	{"workdir", makeWorkdir},
+	{"accounts", addAccounts},
+	{"network", raiseLoopback},
+	{"hostname", setHostname},
+	{"sysctl", setSysctls},
+	{"masks", maskPaths},
+	{"readonly", protectPaths},
+	{"user", resolveUser},
+	{"ready", awaitGo},
+	{"exec", becomeProcess},
+}
+
+// stepsBeforePivot is the order for a plan with hooks that want to see the host's paths and the container's mounts together. Paths in the container are opened
+// in-root by descriptor, so that what pivot_root is for in the order above, that no link leads out, holds here as well.
+var stepsBeforePivot = []step{
+	{"session", startSession},
+	{"namespaces", joinNamespaces},
+	{"propagation", setPropagation},
+	{"sources", openSources},
+	{"isolation", isolate},
+	{"rootfs", makeRootfs},
+	{"attach", attachRootfs},
+	{"mounts", mountAll},
+	{"devices", makeDevices},
+	{"console", makeConsole},
+	{"hooks", runCreateHooks},
+	{"pivot_root", pivotRoot},
 	{"workdir", makeWorkdir},
 	{"network", raiseLoopback},
 	{"hostname", setHostname},
@@ -96,7 +131,11 @@ func (b *birth) live() (failed *StepError) {
 	if err := b.readPlan(); err != nil {
 		return AsStep(name, err)
 	}
-	for _, s := range steps {
+	order := steps
+	if b.plan.Hooks.beforePivot() {
+		order = stepsBeforePivot
+	}
+	for _, s := range order {
 		name = s.name
 		if err := s.run(b); err != nil {
 			return AsStep(name, err)
@@ -124,26 +163,14 @@ func (b *birth) readPlan() error {
 	if err := CheckStrings(b.plan.Cwd, b.plan.Args, b.plan.Env); err != nil {
 		return err
 	}
-	return nil
+	if b.Listener {
+		unix.CloseOnExec(b.listener())
+		unix.CloseOnExec(b.mark())
+	}
+	return b.takeGiven()
 }
 
 // fail tells the parent. When the parent is gone there is nobody to tell.
 func (b *birth) fail(e *StepError) {
 	_ = b.conn.Send(wire.Failed, wire.Marshal(*e))
-}
-
-// awaitGo says that the container is complete, and waits until the parent has done its own part (addresses, records).
-// Everything that can fail because of the container's configuration comes before it.
-func awaitGo(b *birth) error {
-	if err := b.conn.Send(wire.Ready, nil); err != nil {
-		return err
-	}
-	kind, _, _, err := b.conn.Recv()
-	if err != nil {
-		os.Exit(1) // the parent is gone
-	}
-	if kind != wire.Go {
-		return fmt.Errorf("unexpected message %q", kind)
-	}
-	return nil
 }

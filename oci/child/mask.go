@@ -36,7 +36,8 @@ func (m *masker) close() {
 }
 
 func (m *masker) mask(path string) error {
-	target, err := m.b.root.Open(path, unix.O_PATH)
+	root, path := m.b.within(path)
+	target, err := root.Open(path, unix.O_PATH)
 	if err == unix.ENOENT || err == unix.ENOTDIR {
 		return nil
 	}
@@ -125,7 +126,8 @@ func protectPaths(b *birth) error {
 }
 
 func (b *birth) protect(path string) error {
-	target, err := b.root.Open(path, unix.O_PATH)
+	root, path := b.within(path)
+	target, err := root.Open(path, unix.O_PATH)
 	if err == unix.ENOENT || err == unix.ENOTDIR {
 		return nil
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"path"
 	"slices"
+	"strings"
+
+	"codeberg.org/hoy/hoy/oci/inroot"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +35,9 @@ func (b *birth) mount(m *Mount, source mounted) error {
 			return because("", "copy from the image", err)
 		}
 	}
+	if err := b.prepare(m, source); err != nil {
+		return err
+	}
 	target, err := b.openTarget(m, source)
 	if err != nil {
 		return err
@@ -43,10 +49,39 @@ func (b *birth) mount(m *Mount, source mounted) error {
 	if err := attach(source, target); err != nil {
 		return err
 	}
+	if slices.Contains(kernelTypes, m.Type) {
+		if err := b.keepKernel(m.Target, source.fd); err != nil {
+			return err
+		}
+	}
 	if m.Type == "proc" && path.Clean(m.Target) == "/proc" {
 		return b.useProc(source.fd)
 	}
 	return nil
+}
+
+// kernelMount is a procfs or sysfs of the container's: what is masked in it is found from its root, whatever has its name by then. Who may write to
+// the directory that is the root (--rootfs) may rename the place of a mount (GHSA-3q8j-pf29-vwv8).
+type kernelMount struct {
+	target string
+	root   inroot.Root
+}
+
+func (b *birth) keepKernel(target string, fd int) error {
+	root, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	b.kernel = append(b.kernel, kernelMount{path.Clean(target), rootOf(root)})
+	return err
+}
+
+// within gives the root from which a path in the container is to be opened, and the path from there.
+func (b *birth) within(p string) (inroot.Root, string) {
+	p = path.Clean("/" + p)
+	for _, k := range b.kernel {
+		if rest, ok := strings.CutPrefix(p, k.target+"/"); ok {
+			return k.root, rest
+		}
+	}
+	return b.root, p
 }
 
 // useProc takes the container's own procfs for everything that follows, in place of the host's.

@@ -2,6 +2,7 @@ package child
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,8 +16,18 @@ const maxLayers = 500
 // PrepareRootfs makes an overlay root as a detached mount, for the child that it is sent to. It is in no mount namespace, so a crash leaves no
 // mount on the host. The parent calls it, because it takes as long as the child needs to begin. It gives -1 for what
 // is made in the child's mount namespace only: a bind, and an overlay on a kernel without the means to detach it.
-func PrepareRootfs(r Rootfs) (int, error) {
-	if len(r.Lower) == 0 || len(r.Lower) == 1 && r.Upper == "" {
+//
+// With a user namespace of the container's own, ns, the child is a stranger to the directories, so all is made here.
+func PrepareRootfs(p *Plan, ns *os.File) (int, error) {
+	r := p.Rootfs
+	if ns != nil {
+		m, err := strangersRoot(p, ns)
+		if err != nil {
+			return -1, AsStep("rootfs", err)
+		}
+		return m.fd, nil
+	}
+	if len(r.Lower) == 0 || len(r.Lower) == 1 && r.Upper == "" && len(r.Data) == 0 {
 		return -1, nil
 	}
 	userns, err := selfInUserns()
@@ -111,6 +122,9 @@ func overlayByLayers(r Rootfs, options []option) (mounted, error) {
 	var all []option
 	for _, l := range r.Lower {
 		all = append(all, option{"lowerdir+", paths.name(l)})
+	}
+	for _, d := range r.Data {
+		all = append(all, option{"datadir+", paths.name(d)})
 	}
 	if r.Upper != "" {
 		all = append(all, option{"upperdir", paths.name(r.Upper)}, option{"workdir", paths.name(r.Work)})
@@ -219,14 +233,8 @@ func pivotRoot(b *birth) error {
 	if err := unix.Fchdir(b.rootfs.fd); err != nil {
 		return at("/", err)
 	}
-	if err := unix.PivotRoot(".", "."); err != nil {
-		if err == unix.EINVAL {
-			return because("", "the host's root is the initial ramfs, which cannot be left", err)
-		}
-		return at("/", err)
-	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return at("/", err)
+	if err := b.changeRoot(); err != nil {
+		return err
 	}
 	if err := unix.Chdir("/"); err != nil {
 		return at("/", err)
@@ -237,5 +245,40 @@ func pivotRoot(b *birth) error {
 	}
 	unix.Close(b.rootfs.fd)
 	b.root = rootOf(fd)
+	return nil
+}
+
+// changeRoot makes the working directory "/". With NoPivot the host's mounts stay below it, where only who may call chroot(2) comes to.
+func (b *birth) changeRoot() error {
+	if b.plan.NoPivot {
+		if b.rootfs.attached { // by attachRootfs, where it was
+			if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+				return at("/", err)
+			}
+		}
+		return at("/", unix.Chroot("."))
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		if err == unix.EINVAL {
+			return because("", "the host's root is the initial ramfs, which cannot be left", err)
+		}
+		return at("/", err)
+	}
+	return at("/", unix.Unmount(".", unix.MNT_DETACH))
+}
+
+// attachRootfs mounts the new root where it is on the host, in this mount namespace only. It comes after isolate.
+func attachRootfs(b *birth) error {
+	dir := b.plan.Rootfs.Bind
+	target, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return at(dir, err)
+	}
+	defer unix.Close(target)
+	if err := attach(b.rootfs, target); err != nil {
+		return at(dir, err)
+	}
+	b.rootfs.attached = true
+	b.root = rootOf(b.rootfs.fd)
 	return nil
 }

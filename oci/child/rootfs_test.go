@@ -82,7 +82,7 @@ func TestOverlayErrors(t *testing.T) {
 		{"no layer", Rootfs{Lower: []string{dir + "/none", dir}, Upper: dir, Work: dir}, "no such file or directory"},
 		{"no upper", Rootfs{Lower: []string{dir, "/usr"}, Upper: dir + "/none", Work: dir}, "upperdir=" + dir + "/none"},
 	} {
-		fd, err := PrepareRootfs(tt.r)
+		fd, err := PrepareRootfs(&Plan{Rootfs: tt.r}, nil)
 		if err == nil {
 			unix.Close(fd)
 		}

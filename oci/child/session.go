@@ -2,6 +2,7 @@ package child
 
 import (
 	"fmt"
+	"os"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -48,10 +49,27 @@ func startSession(b *birth) error {
 	}
 	joinKeyring(b.plan.Keyring)
 	if unix.Getpid() == 1 {
-		signal.Ignore() // all; the last step puts the defaults back
+		ignoreSignals()
 	}
 	unix.Umask(0)
+	if b.plan.Personality != nil {
+		if _, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, uintptr(*b.plan.Personality), 0, 0); errno != 0 {
+			return at("personality", errno)
+		}
+	}
 	return nil
+}
+
+// ignoreSignals ignores all; the last step puts the defaults back. SIGCHLD stays: who ignores it does not learn how its children end (wait(2)), and
+// hooks are children.
+func ignoreSignals() {
+	var list []os.Signal
+	for sig := unix.Signal(1); sig <= 64; sig++ {
+		if sig != unix.SIGCHLD {
+			list = append(list, sig)
+		}
+	}
+	signal.Ignore(list...)
 }
 
 // inUserns says whether the ids of this process are mapped: then devices cannot be made and overlays keep their marks in user.* attributes.
@@ -104,8 +122,12 @@ func joinKeyring(name string) {
 // opened first: one may be a mount namespace, after which the paths mean something else. A pid namespace is not entered here: only a
 // child of who enters it is inside, so the parent does it.
 func joinNamespaces(b *birth) error {
-	fds := make([]int, len(b.plan.Join))
-	for i, j := range b.plan.Join {
+	var joins []NamespaceJoin
+	if b.plan.Userns == nil { // else it was born in them: in a user namespace of its own it may not join others' any more
+		joins = b.plan.Join
+	}
+	fds := make([]int, len(joins))
+	for i, j := range joins {
 		fd, err := unix.Open(j.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return at(j.Path, err)
@@ -113,7 +135,7 @@ func joinNamespaces(b *birth) error {
 		defer unix.Close(fd)
 		fds[i] = fd
 	}
-	for i, j := range b.plan.Join {
+	for i, j := range joins {
 		if err := join(fds[i], int(j.Type)); err != nil {
 			return at(j.Path, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"codeberg.org/hoy/hoy/oci/inroot"
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,7 +17,7 @@ func openSources(b *birth) error {
 	b.mounts = make([]mounted, len(b.plan.Mounts))
 	for i := range b.plan.Mounts {
 		m := &b.plan.Mounts[i]
-		got, err := b.openSource(m)
+		got, err := b.source(i, m)
 		if err != nil {
 			if !m.Optional {
 				return at(m.Target, err)
@@ -35,7 +36,17 @@ func openSources(b *birth) error {
 	return b.openDevices()
 }
 
+func (b *birth) source(i int, m *Mount) (mounted, error) {
+	if b.plan.given(m) {
+		return b.takeSource(i), nil
+	}
+	return b.openSource(m)
+}
+
 func (b *birth) openSource(m *Mount) (mounted, error) {
+	if m.Layers != nil {
+		return b.openLayers(m)
+	}
 	switch m.Type {
 	case "", "bind":
 		return b.openBind(m)
@@ -56,13 +67,25 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 		}
 		return got, err
 	case "devpts":
-		return newDevpts(m)
+		return newDevpts(m, b.labelled(optionsOf(m)))
 	}
-	got, err := newMount(m.Type, optionsOf(m), int(m.Flags))
+	options := optionsOf(m)
+	if m.Type == "tmpfs" {
+		options = b.labelled(options)
+	}
+	got, err := newMount(m.Type, options, int(m.Flags))
 	if err == unix.ENODEV {
 		err = because("", "the kernel has no file system "+m.Type, err)
 	}
 	return got, err
+}
+
+// labelled adds the SELinux context.
+func (b *birth) labelled(options []option) []option {
+	if b.plan.MountLabel == "" {
+		return options
+	}
+	return append(options, option{"context", b.plan.MountLabel})
 }
 
 // ownPids says whether the container has a pid namespace of its own, or another container's.
@@ -73,8 +96,7 @@ func (b *birth) ownPids() bool {
 
 // newDevpts mounts the container's own terminals. Where the group that they should belong to (5, tty) has no id in this user namespace, they belong
 // to who opens them.
-func newDevpts(m *Mount) (mounted, error) {
-	options := optionsOf(m)
+func newDevpts(m *Mount, options []option) (mounted, error) {
 	got, err := newMount("devpts", options, int(m.Flags))
 	if !refused(err, "gid") {
 		return got, err
@@ -91,7 +113,7 @@ func newDevpts(m *Mount) (mounted, error) {
 // openBind makes a detached copy of a mount of the host's. What is below a volume or a directory by Subpath is opened in-root, so that a
 // link in the volume cannot choose another source (CVE-2023-0778).
 func (b *birth) openBind(m *Mount) (mounted, error) {
-	got, err := openTreeIn(m.Source, m.Subpath, m.Recursive)
+	got, err := openSourceTree(m)
 	if err != nil {
 		return got, because(m.Source, "bind source", err)
 	}
@@ -99,11 +121,14 @@ func (b *birth) openBind(m *Mount) (mounted, error) {
 		return got, because(m.Source, "bind source", unix.EISDIR)
 	}
 	if m.CopyUp && got.dir && m.Subpath == "" {
-		if got.volume, err = openVolume(m.Source); err != nil {
+		if got.volume, err = b.openVolume(m); err != nil {
 			return got, err
 		}
 	}
-	attr := unix.MountAttr{Attr_set: uint64(m.Flags), Attr_clr: uint64(m.Clear), Propagation: uint64(m.Propagation &^ unix.MS_REC)}
+	if err := b.mapIDs(m, got.fd); err != nil {
+		return got, err
+	}
+	attr := unix.MountAttr{Attr_set: uint64(m.earlyFlags()), Attr_clr: uint64(m.Clear), Propagation: uint64(m.Propagation &^ unix.MS_REC)}
 	if m.Flags&unix.MOUNT_ATTR__ATIME != 0 { // these bits are one number
 		attr.Attr_clr |= unix.MOUNT_ATTR__ATIME
 	}
@@ -128,6 +153,24 @@ func (b *birth) setBindAttrs(m *Mount, fd int, attr *unix.MountAttr) error {
 	return err
 }
 
+// openSourceTree makes a detached copy of the mount that a bind is of.
+func openSourceTree(m *Mount) (mounted, error) {
+	if m.Of == "" {
+		return openTreeIn(m.Source, m.Subpath, m.Recursive)
+	}
+	f, err := userns.MountOf(m.Of, m.Source)
+	if err != nil {
+		return mounted{}, err
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return mounted{}, err
+	}
+	st, err := fstat(fd)
+	return mounted{fd: fd, dir: isDir(st)}, err
+}
+
 func openTreeIn(source, subpath string, recursive bool) (mounted, error) {
 	if subpath == "" {
 		return openTree(unix.AT_FDCWD, source, recursive)
@@ -145,9 +188,10 @@ func openTreeIn(source, subpath string, recursive bool) (mounted, error) {
 	return openTree(fd, "", recursive)
 }
 
-// openDevices opens the host's nodes for Plan.Devices where none can be made: in a user namespace mknod(2) gives nodes that cannot be opened.
+// openDevices opens the host's nodes for Plan.Devices where none can be made: in a user namespace mknod(2) gives nodes that cannot be opened, and
+// another engine's container may not have CAP_MKNOD.
 func (b *birth) openDevices() error {
-	if !b.userns && !b.plan.Rootless {
+	if !b.userns && !b.plan.Rootless && mayMknod() {
 		return nil
 	}
 	b.devices = make([]int, len(b.plan.Devices))
@@ -170,6 +214,12 @@ func (b *birth) openDevices() error {
 		b.devices[i] = m.fd
 	}
 	return nil
+}
+
+func mayMknod() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_MKNOD) != 0
 }
 
 // isDevice says what is wrong when a file is not the device it should be. FIFOs have no number.

@@ -7,6 +7,7 @@ import (
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/child/wire"
 	"codeberg.org/hoy/hoy/oci/nsenter/raw"
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,6 +34,9 @@ func enter(e *entry) error {
 	}
 	if err := errors.Join(err, e.conn.Send(wire.Pids, wire.Marshal(pids))); err != nil {
 		return err
+	}
+	if f := out.Failure; f != nil && f.Step == "fork" && f.Errno == unix.ENOMEM && e.ends() {
+		return errEnded // fork(2): into a pid namespace whose first process ends nobody is born
 	}
 	if out.Failure != nil {
 		return child.Explain(out.Failure, e.plan.Args[0], e.plan.Env, e.stat)
@@ -66,6 +70,7 @@ func (e *entry) script(l *child.Last) (*raw.Script, error) {
 	if l.NoGroups, err = child.SetgroupsDenied(e.proc, strconv.Itoa(e.plan.Pid)); err != nil {
 		return nil, err
 	}
+	l.NoGroups = l.NoGroups || e.plan.KeepGroups
 	if err := child.MoveKept(l.KeepFDs, &e.conn.FD, &e.pidfd); err != nil {
 		return nil, err
 	}
@@ -83,6 +88,7 @@ func (e *entry) script(l *child.Last) (*raw.Script, error) {
 		s.Call(unix.SYS_SETNS, uintptr(e.pidfd), spaces)
 	}
 	e.giveStdio(&s)
+	e.setLabels(&s)
 	l.Drop(&s)
 	s.Label("fork", "")
 	s.Fork(unix.CLONE_PARENT)
@@ -93,6 +99,29 @@ func (e *entry) script(l *child.Last) (*raw.Script, error) {
 	}
 	l.Execute(&s)
 	return &s, nil
+}
+
+// setLabels tells the security modules what the command is to run as. It is written to the host's procfs, and a fork inherits it.
+func (e *entry) setLabels(s *raw.Script) {
+	for _, label := range []struct{ text, file string }{
+		{e.plan.SELinux, "thread-self/attr/exec"},
+		{prefixed("exec ", e.plan.AppArmor), "thread-self/attr/apparmor/exec"},
+	} {
+		if label.text == "" {
+			continue
+		}
+		s.Label("label", label.text)
+		fd := s.Call(unix.SYS_OPENAT, uintptr(e.proc), s.String(label.file), unix.O_WRONLY|unix.O_CLOEXEC)
+		s.Call(unix.SYS_WRITE, 0, s.String(label.text), uintptr(len(label.text)))
+		s.Use(0, fd)
+	}
+}
+
+func prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
+	}
+	return prefix + text
 }
 
 // spaces are the namespaces in /proc/PID/ns, with their flags.
@@ -139,15 +168,36 @@ func (e *entry) readlink(name string) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// giveStdio makes the user the owner of the terminal and of pipes on 0, 1 and 2, so that the process can open /dev/stdout once more. The
-// ids are those of the container's user namespace.
+// giveStdio makes the user the owner of the terminal and of pipes on 0, 1 and 2, so that the process can open /dev/stdout once more. In the
+// container's user namespace that works for what has an owner there; from outside for root.
 func (e *entry) giveStdio(s *raw.Script) {
 	s.Label("stdio", "")
+	outside, ok := e.outsideID(e.ids.UID)
 	for fd := range 3 {
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) == nil && (e.plan.Terminal || st.Mode&unix.S_IFMT == unix.S_IFIFO) {
 			const unchanged = 1<<32 - 1
+			if ok {
+				_ = unix.Fchown(fd, int(outside), -1)
+			}
 			s.MayFail(unix.SYS_FCHOWN, uintptr(fd), uintptr(e.ids.UID), unchanged)
 		}
 	}
+}
+
+// outsideID gives the id here of a user of the container's user namespace.
+func (e *entry) outsideID(uid uint32) (uint32, bool) {
+	ranges, err := child.ReadRanges(e.proc, strconv.Itoa(e.plan.Pid)+"/uid_map")
+	if err != nil {
+		return 0, false
+	}
+	m := userns.Map{UIDs: ranges}
+	return m.UID(uid)
+}
+
+// ends says whether the container's first process ends, which takes a moment: it takes the others with it.
+func (e *entry) ends() bool {
+	poll := []unix.PollFd{{Fd: int32(e.pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(poll, 1000)
+	return err == nil && n > 0
 }

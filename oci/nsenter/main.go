@@ -81,7 +81,7 @@ func readPlan(e *entry) error {
 }
 
 // errEnded is a container whose first process ended before it could be joined.
-var errEnded = errors.New("the container has ended")
+var errEnded error = &child.StepError{Errno: unix.ESRCH, Text: "the container has ended"}
 
 // openContainer opens the container's root from outside. The process behind the pidfd lives still afterwards, so its pid was
 // its own all the time. From here on nobody may look into this process: what it forks is inside the container for a moment.

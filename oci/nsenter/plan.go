@@ -20,11 +20,12 @@ type Plan struct {
 	Pid       int    `json:"pid"`       // the container's first process
 	StartTime uint64 `json:"startTime"` // guards against a reused pid; 0 skips the check
 
-	Args     []string `json:"args"` // Args[0] is looked up in the PATH of Env, inside the container
-	Env      []string `json:"env,omitempty"`
-	Cwd      string   `json:"cwd,omitempty"`      // "" means /
-	User     string   `json:"user,omitempty"`     // user[:group], resolved in the container's /etc/passwd and /etc/group; "" means root
-	GroupAdd []string `json:"groupAdd,omitempty"` // names or numbers
+	Args       []string `json:"args"` // Args[0] is looked up in the PATH of Env, inside the container
+	Env        []string `json:"env,omitempty"`
+	Cwd        string   `json:"cwd,omitempty"`        // "" means /
+	User       string   `json:"user,omitempty"`       // user[:group], resolved in the container's /etc/passwd and /etc/group; "" means root
+	GroupAdd   []string `json:"groupAdd,omitempty"`   // names or numbers
+	KeepGroups bool     `json:"keepGroups,omitempty"` // those of the caller, in place of the user's
 	// IDs, when set, win over User and GroupAdd.
 	IDs *child.IDs `json:"ids,omitempty"`
 
@@ -39,6 +40,8 @@ type Plan struct {
 	Rlimits         []child.Rlimit `json:"rlimits,omitempty"`
 	Umask           *uint32        `json:"umask,omitempty"`
 	KeepFDs         int            `json:"keepFds,omitempty"`
+	AppArmor        string         `json:"appArmor,omitempty"` // what the command is executed as, as in child.Plan
+	SELinux         string         `json:"selinux,omitempty"`
 }
 
 // Start is the first message of the parent.

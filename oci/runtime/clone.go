@@ -11,20 +11,29 @@ import (
 
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/child/wire"
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
 // clone is how a role of hoy is started.
 type clone struct {
-	role     string
-	flags    uintptr  // CLONE_NEW*
-	pidns    *os.File // an existing pid namespace to be born in, or nil
-	terminal bool     // stdio is not handed over: the child makes its own
+	role       string
+	flags      uintptr               // CLONE_NEW*
+	pidns      *os.File              // an existing pid namespace to be born in, or nil
+	userns     *os.File              // the container's own user namespace, to be born in, or nil: the caller's
+	ids        *userns.Map           // of userns
+	joins      []child.NamespaceJoin // with userns: the namespaces to be born in
+	keepGroups bool                  // with userns: the caller's supplementary groups stay
+	clocks     []string              // the offsets of a new time namespace to be born in; nil: none
+	terminal   bool                  // stdio is not handed over: the child makes its own
 }
 
 // start starts the role from the sealed executable, with one end of a new conversation.
 func (c clone) start(o StartOptions) (*Process, error) {
 	exe, err := SealedSelf()
+	if err == nil && c.userns != nil {
+		exe, err = forStrangers(exe)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("seal hoy's executable: %w", err)
 	}
@@ -59,12 +68,19 @@ func (c clone) execute(proc *Process, exe *os.File, files []uintptr, o StartOpti
 	}
 	defer exe.Close()
 	pidfd := -1
+	if c.userns != nil {
+		return c.executeInside(proc, exe, files, o)
+	}
 	attr := &syscall.ProcAttr{Dir: "/", Env: childEnv, Files: files, Sys: &syscall.SysProcAttr{Cloneflags: c.flags, PidFD: &pidfd}}
 	if o.CgroupFD != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.CgroupFD.Fd())
 	}
 	path := "/proc/self/fd/" + strconv.Itoa(int(exe.Fd()))
-	if proc.Pid, proc.release, err = c.fork(path, attr, o.KillWithParent); err != nil {
+	start := func() (int, error) {
+		pid, _, err := syscall.StartProcess(path, []string{c.role}, attr)
+		return pid, err
+	}
+	if proc.Pid, proc.release, err = c.fork(start, o.KillWithParent); err != nil {
 		return err
 	}
 	if pidfd >= 0 {
@@ -107,10 +123,9 @@ func (c clone) files(o StartOptions, null *os.File, peer wire.Conn) []uintptr {
 // fork starts the program. PDEATHSIG fires when the thread ends that forked (prctl(2)), and the Go runtime ends threads as it likes, so
 // with it the thread is kept until release is closed (go.dev/issue/27505). A thread that enters another pid namespace for its children
 // can start no further threads, so it too is one of its own.
-func (c clone) fork(path string, attr *syscall.ProcAttr, keep bool) (pid int, release chan struct{}, err error) {
-	argv := []string{c.role}
-	if !keep && c.pidns == nil {
-		pid, _, err = syscall.StartProcess(path, argv, attr)
+func (c clone) fork(start func() (int, error), keep bool) (pid int, release chan struct{}, err error) {
+	if !keep && c.pidns == nil && c.clocks == nil {
+		pid, err = start()
 		return pid, nil, err
 	}
 	if keep {
@@ -120,15 +135,19 @@ func (c clone) fork(path string, attr *syscall.ProcAttr, keep bool) (pid int, re
 	go func() {
 		runtime.LockOSThread()
 		var back func()
-		if back, err = enterPidns(c.pidns); err == nil {
-			pid, _, err = syscall.StartProcess(path, argv, attr)
+		err = setClocks(c.clocks)
+		if err == nil {
+			back, err = enterPidns(c.pidns)
+		}
+		if err == nil {
+			pid, err = start()
 			back()
 		}
 		close(done)
 		if keep && err == nil {
 			<-release
 		}
-		if c.pidns == nil {
+		if c.pidns == nil && c.clocks == nil {
 			runtime.UnlockOSThread() // a thread that changed namespaces ends with its goroutine
 		}
 	}()

@@ -154,6 +154,62 @@ func TestRacingTarget(t *testing.T) {
 	<-stopped
 }
 
+// TestRacingMasks is T-A7 (CVE-2025-54867, GHSA-3q8j-pf29-vwv8): who may write to the directory that is the container's root swaps /proc while it
+// starts. Whatever name its procfs has then, what is masked is masked and what is read-only is so.
+func TestRacingMasks(t *testing.T) {
+	b := newBox(t)
+	b.canary()
+	b.mkdir("image/proc")
+	b.mkdir("image/other/sys/kernel")
+	b.write("image/other/kcore", "attacker's")
+	b.plan.Rootfs = child.Rootfs{Bind: b.image}
+	b.plan.Devices, b.plan.Masked = b.plan.Devices[:1], []string{"/proc/kcore", "/proc/timer_list", "/proc/version", "/sys/firmware"}
+	swap := func() (stop func()) {
+		done, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					unix.Renameat2(unix.AT_FDCWD, b.image+"/proc", unix.AT_FDCWD, b.image+"/other", unix.RENAME_EXCHANGE)
+				}
+			}
+		}()
+		return func() { close(done); <-stopped }
+	}
+	rounds, born := 100, 0
+	if testing.Short() {
+		rounds = 20
+	}
+	b.plan.Args = []string{"sh", "-c", `for d in /proc /other; do test -e $d/1/status || continue
+		for f in timer_list version kcore; do test ! -e $d/$f -o "$(stat -c %t:%T $d/$f)" = 1:3 || echo $d/$f is open; done
+		touch $d/sys/kernel/core_pattern 2>/dev/null && echo $d/sys is writable
+	done; true`}
+	for range rounds {
+		var o output
+		var options runtime.StartOptions
+		options.Stdout, options.Stderr = o.pipes(t)
+		stop := swap()
+		p, err := runtime.Start(b.plan, options)
+		stop() // the script is not to be led astray itself
+		o.close()
+		if err != nil { // refused
+			o.wait()
+			continue
+		}
+		must(t, p.Go())
+		if r := o.finish(t, p); r.out != "" {
+			t.Errorf("%s", r.out)
+		}
+		born++
+	}
+	if born == 0 {
+		t.Error("no container was born")
+	}
+}
+
 // TestWorkdir is T-A8 (CVE-2026-55686): the working directory leads out.
 func TestWorkdir(t *testing.T) {
 	b := newBox(t)

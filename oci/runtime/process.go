@@ -23,6 +23,14 @@ type StartOptions struct {
 	CgroupProcs           []string   // cgroup.procs and tasks files that get the pid before the first step (cgroup v1)
 	CgroupFD              *os.File   // directory of a v2 cgroup to be born in (CLONE_INTO_CGROUP)
 	ExtraFiles            []*os.File // become descriptors 3, 4, …; Plan.KeepFDs or ExecPlan.KeepFDs must count them
+
+	// Born is told of the process when it has a pid and before it has done anything; its error ends the process.
+	Born func(*Process) error
+	// Hooks runs those of the plan's hooks that are not the child's, when the container is mounted, and gives the state for the others. It must be set for a plan with hooks.
+	Hooks func(*Process) ([]byte, error)
+	// Listener is a listening Unix socket and Mark a locked file. With them the process is not the caller's to let go: it waits, after Leave, for who
+	// connects (Release), and holds the mark until its command runs.
+	Listener, Mark *os.File
 }
 
 // Process is a container's first process, or one that was executed in a container. Its methods are for the process that
@@ -48,21 +56,46 @@ type ExitStatus struct {
 
 // Go lets the container's command run. It returns once the command was executed; a *StepError means that it was not
 // (a late step failed, or there is no such command), and then the process has already been reaped. After Exec it does nothing.
-func (p *Process) Go() error {
+func (p *Process) Go() error { return p.GoWith(nil) }
+
+// GoWith is Go for a plan with hooks, which get the state.
+func (p *Process) GoWith(state []byte) error {
 	if p.conn.FD < 0 {
 		return nil
 	}
 	defer p.hangUp()
-	if err := p.conn.Send(wire.Go, nil); err != nil && !errors.Is(err, unix.EPIPE) {
+	if err := p.conn.Send(wire.Go, state); err != nil && !errors.Is(err, unix.EPIPE) {
 		p.Kill()
 		return fmt.Errorf("let the container run: %w", err)
 	}
-	err := p.listen()
+	err := p.listen(nil)
 	if err == errHungUp { // by execve, or by the child's death, which Wait tells
 		return nil
 	}
 	p.Kill()
 	return err
+}
+
+// Leave hands a process with a Listener over to who connects to that. Until then the caller's death is the process's.
+func (p *Process) Leave() error {
+	defer p.hangUp()
+	if err := p.conn.Send(wire.Leave, nil); err != nil {
+		return fmt.Errorf("leave the container: %w", err)
+	}
+	return nil
+}
+
+// Release lets the command run of a container that somebody else created: conn is connected to its Listener. It returns once the command was
+// executed; a *StepError means that it was not.
+func Release(conn *os.File, state []byte) error {
+	p := &Process{conn: wire.Conn{FD: int(conn.Fd())}}
+	if err := p.conn.Send(wire.Go, state); err != nil {
+		return fmt.Errorf("let the container run: %w", err)
+	}
+	if err := p.listen(nil); err != errHungUp {
+		return err
+	}
+	return nil
 }
 
 // Wait waits until the process ends and reaps it. It is called once.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"codeberg.org/hoy/hoy/oci/child"
@@ -25,16 +26,32 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	if pidns != nil {
 		defer pidns.Close()
 	}
+	ns, err := openUserns(p)
+	if err != nil {
+		return nil, err
+	}
+	if ns != nil {
+		defer ns.Close()
+	}
 	c := clone{role: child.Role, flags: p.Clone &^ unix.CLONE_NEWCGROUP, pidns: pidns, terminal: p.Terminal}
-	root := prepareRoot(p.Rootfs)
+	if c.flags&unix.CLONE_NEWTIME != 0 && (len(p.TimeOffsets) > 0 || ns != nil) { // clone(2), which joins a user namespace, has no flag for it
+		c.flags, c.clocks = c.flags&^unix.CLONE_NEWTIME, append([]string{}, p.TimeOffsets...)
+	}
+	if o.Listener != nil {
+		o.ExtraFiles = append(slices.Clip(o.ExtraFiles), o.Listener, o.Mark)
+	}
+	if c.userns = ns; ns != nil {
+		c.joins, c.ids, c.keepGroups = p.Join, &p.Userns.Map, p.KeepGroups
+	}
+	root := prepare(p, ns)
 	proc, err := c.start(o)
 	made := <-root
-	defer unix.Close(made.fd)
+	defer made.close()
 	if err != nil {
 		return nil, err
 	}
 	if err = made.err; err == nil {
-		err = proc.introduce(wire.Marshal(child.Start{Plan: p, KillWithParent: o.KillWithParent}), made.fd, o)
+		err = proc.introduce(p, made, o)
 	}
 	if err != nil {
 		proc.discard()
@@ -43,33 +60,59 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	return proc, nil
 }
 
-// preparedRoot is a root as a detached mount; fd is -1 when the child has to make it itself.
-type preparedRoot struct {
-	fd  int
-	err error
+// prepared is what the parent makes for the child.
+type prepared struct {
+	fd    int // the root as a detached mount; -1 when the child has to make it itself
+	given []child.Opened
+	err   error
 }
 
-// prepareRoot makes the root while the child is being cloned and executed: each takes about a millisecond.
-func prepareRoot(r child.Rootfs) <-chan preparedRoot {
-	done := make(chan preparedRoot, 1)
+func (m prepared) close() {
+	unix.Close(m.fd)
+	for _, g := range m.given {
+		g.File.Close()
+	}
+}
+
+// prepare makes the root while the child is being cloned and executed: each takes about a millisecond.
+func prepare(p *child.Plan, ns *os.File) <-chan prepared {
+	done := make(chan prepared, 1)
 	go func() {
-		fd, err := child.PrepareRootfs(r)
-		done <- preparedRoot{fd, err}
+		var made prepared
+		made.fd, made.err = child.PrepareRootfs(p, ns)
+		if made.err == nil {
+			made.given, made.err = child.OpenGiven(p, ns, made.fd)
+		}
+		done <- made
 	}()
 	return done
 }
 
-// introduce sends the child its message and waits until it is ready.
-func (p *Process) introduce(message []byte, root int, o StartOptions) error {
-	if err := p.send(message, root, o); err != nil {
-		return err
-	}
-	if err := p.listen(); err != nil {
-		return err
-	}
+// introduce sends the child its plan and what was made for it, and waits until it is ready.
+func (p *Process) introduce(plan *child.Plan, made prepared, o StartOptions) error {
 	var err error
-	p.StartTime, err = startTime(p.Pid)
-	return err
+	if p.StartTime, err = startTime(p.Pid); err != nil {
+		return err
+	}
+	if o.Born != nil {
+		if err := o.Born(p); err != nil {
+			return err
+		}
+	}
+	start := child.Start{Plan: plan, KillWithParent: o.KillWithParent, Listener: o.Listener != nil}
+	for _, g := range made.given {
+		start.Given = append(start.Given, g.Given)
+	}
+	message := wire.Marshal(start)
+	if err := p.send(message, made.fd, o); err != nil {
+		return err
+	}
+	for _, g := range made.given {
+		if err := p.conn.SendFD(wire.Source, nil, int(g.File.Fd())); err != nil && !errors.Is(err, unix.EPIPE) {
+			return fmt.Errorf("send a source: %w", err)
+		}
+	}
+	return p.listen(o.Hooks)
 }
 
 // send puts the child into its cgroups and sends it its message.
@@ -95,7 +138,7 @@ func (p *Process) send(message []byte, root int, o StartOptions) error {
 var errHungUp = errors.New("the container's process ended before it was ready")
 
 // listen takes messages until the child is ready, or has hung up (errHungUp) or failed (*StepError).
-func (p *Process) listen() error {
+func (p *Process) listen(hooks func(*Process) ([]byte, error)) error {
 	for {
 		kind, data, fd, err := p.conn.Recv()
 		if err == io.EOF {
@@ -107,6 +150,14 @@ func (p *Process) listen() error {
 		switch kind {
 		case wire.Console:
 			p.Console = os.NewFile(uintptr(fd), "console")
+		case wire.Hooks:
+			state, err := hooks(p)
+			if err != nil {
+				return err
+			}
+			if err := p.conn.Send(wire.Go, state); err != nil {
+				return fmt.Errorf("let the container go on: %w", err)
+			}
 		case wire.Ready:
 			return nil
 		case wire.Failed:

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"codeberg.org/hoy/hoy/oci/seccomp/kept"
 )
 
 //go:generate go run gentable.go
@@ -15,8 +17,7 @@ var (
 	ErrTooLong = errors.New("seccomp profile: more than 4096 instructions")
 )
 
-// maxInstructions is BPF_MAXINSNS of linux/bpf_common.h.
-const maxInstructions = 4096
+const maxInstructions = kept.MaxInstructions
 
 // Program is a filter that the kernel takes with seccomp(SECCOMP_SET_MODE_FILTER).
 type Program struct {

@@ -30,12 +30,19 @@ const (
 	opaqueMarker   = ".wh..wh..opq"
 )
 
+// Source is the directory of a layer, an overlay's upper or a place where files were written.
+type Source struct {
+	Dir   *os.File          // may be renamed meanwhile
+	Lower []string          // the diff directories below it, top first: a directory that is opaque, and that one of them has, hides what they have in it
+	Known map[string][]byte // what regular files hold, by their path: they are not read, and have no extended attributes
+}
+
 // Digest computes the digest (sha256:…) and the length in bytes of a layer's tar. It records in split what tar-split needs to make
 // the tar again; nil: nothing.
-func Digest(ctx context.Context, split io.Writer, dir string, lower []string) (digest string, size int64, err error) {
+func (s Source) Digest(ctx context.Context, split io.Writer) (digest string, size int64, err error) {
 	h := sha256.New()
 	c := &counter{w: h}
-	if err := write(ctx, c, split, dir, lower); err != nil {
+	if err := s.write(ctx, c, split); err != nil {
 		return "", 0, err
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), c.n, nil
@@ -52,25 +59,29 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes the tar of the directory dir, an overlay's upper or a place where files were written. lower are the diff directories
-// below it, top first: a directory that is opaque, and that one of them has, hides what they have in it. Owners are those that
+// Write writes the tar of the directory dir; lower are the diff directories below it, as Source has them. Owners are those that
 // the caller sees; sockets are left out, as no tar can hold one.
 func Write(ctx context.Context, w io.Writer, dir string, lower []string) error {
-	return write(ctx, w, nil, dir, lower)
-}
-
-func write(ctx context.Context, w, split io.Writer, dir string, lower []string) error {
-	buf := bufio.NewWriterSize(w, 256<<10)
-	out := &splitter{w: buf}
-	if split != nil {
-		out.packer = storage.NewJSONPacker(split)
-	}
-	lw := &writer{ctx: ctx, tar: tar.NewWriter(out), out: out, lower: lower, seen: map[uint64]string{}, copy: make([]byte, 256<<10)}
 	root, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
+	return Source{Dir: root, Lower: lower}.write(ctx, w, nil)
+}
+
+func (s Source) write(ctx context.Context, w, split io.Writer) error {
+	buf := bufio.NewWriterSize(w, 256<<10)
+	out := &splitter{w: buf}
+	if split != nil {
+		out.packer = storage.NewJSONPacker(split)
+	}
+	lw := &writer{Source: s, ctx: ctx, tar: tar.NewWriter(out), out: out, seen: map[uint64]string{}, copy: make([]byte, 256<<10)}
+	root, err := openAt(int(s.Dir.Fd()), ".", unix.O_DIRECTORY) // with an offset of its own
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: s.Dir.Name(), Err: err}
+	}
+	defer unix.Close(root)
 	if err := lw.directory(root, ""); err != nil {
 		return err
 	}
@@ -84,12 +95,12 @@ func write(ctx context.Context, w, split io.Writer, dir string, lower []string) 
 }
 
 type writer struct {
-	ctx   context.Context
-	tar   *tar.Writer
-	out   *splitter // below tar
-	lower []string
-	seen  map[uint64]string // the first name of each file with several
-	copy  []byte
+	Source
+	ctx  context.Context
+	tar  *tar.Writer
+	out  *splitter         // below tar
+	seen map[uint64]string // the first name of each file with several
+	copy []byte
 }
 
 // begin writes an entry's header; end must follow its content.
@@ -108,13 +119,12 @@ func (w *writer) empty(hdr *tar.Header) error {
 	return w.out.end(hdr)
 }
 
-// directory writes what is in a directory, which is called name in the tar ("" for the root, which has no entry).
-func (w *writer) directory(dir *os.File, name string) error {
-	names, err := dir.Readdirnames(-1)
+// directory writes what is in an open directory, which is called name in the tar ("" for the root, which has no entry).
+func (w *writer) directory(dir int, name string) error {
+	names, err := w.names(dir)
 	if err != nil {
-		return err
+		return w.fail("readdir", name, err)
 	}
-	slices.Sort(names)
 	for _, base := range names {
 		if err := w.ctx.Err(); err != nil {
 			return err
@@ -126,30 +136,56 @@ func (w *writer) directory(dir *os.File, name string) error {
 	return nil
 }
 
-func (w *writer) entry(dir *os.File, base, name string) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(int(dir.Fd()), base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &fs.PathError{Op: "stat", Path: dir.Name() + "/" + base, Err: err}
-	}
-	hdr, err := header(dir, base, name, &st)
-	if err != nil || hdr == nil {
-		return err
-	}
-	full := dir.Name() + "/" + base
-	opaque, err := readXattrs(full, hdr)
-	if err != nil {
-		return err
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
-		return w.writeDirectory(full, hdr, opaque)
-	default:
-		return w.writeFile(full, hdr, &st)
+// names lists an open directory in the tar's order.
+func (w *writer) names(dir int) ([]string, error) {
+	var names []string
+	for {
+		n, err := unix.Getdents(dir, w.copy[:64<<10])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			slices.Sort(names)
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(w.copy[:n], -1, names)
 	}
 }
 
+// fail says what failed for which file.
+func (w *writer) fail(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: path.Join(w.Dir.Name(), name), Err: err}
+}
+
+func (w *writer) entry(dir int, base, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return w.fail("stat", name, err)
+	}
+	hdr, err := header(dir, base, name, &st)
+	if err != nil {
+		return w.fail("readlink", name, err)
+	}
+	if hdr == nil {
+		return nil
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return w.writeDirectory(dir, base, hdr)
+	case unix.S_IFREG:
+		return w.writeRegular(dir, base, hdr, &st)
+	}
+	if _, err := readXattrs(byName(dir, base), hdr); err != nil {
+		return w.fail("read attributes of", name, err)
+	}
+	return w.writeFile(-1, hdr, &st)
+}
+
 // header describes a file; it is nil for a socket.
-func header(dir *os.File, base, name string, st *unix.Stat_t) (*tar.Header, error) {
+func header(dir int, base, name string, st *unix.Stat_t) (*tar.Header, error) {
 	hdr := &tar.Header{
 		Name:     name,
 		Mode:     int64(st.Mode & 0o7777),
@@ -184,24 +220,58 @@ func header(dir *os.File, base, name string, st *unix.Stat_t) (*tar.Header, erro
 	return hdr, nil
 }
 
-func readlink(dir *os.File, base string, size int64) (string, error) {
+func readlink(dir int, base string, size int64) (string, error) {
 	buf := make([]byte, max(size, 255)+1)
-	n, err := unix.Readlinkat(int(dir.Fd()), base, buf)
+	n, err := unix.Readlinkat(dir, base, buf)
 	if err != nil {
-		return "", &fs.PathError{Op: "readlink", Path: dir.Name() + "/" + base, Err: err}
+		return "", err
 	}
 	return string(buf[:n]), nil
 }
 
-// writeFile writes a file that is not a directory. A character device 0:0 is overlay's whiteout. It is often hard-linked, and its
-// entry then keeps the name it is linked to, as containers/storage writes it.
-func (w *writer) writeFile(full string, hdr *tar.Header, st *unix.Stat_t) error {
+// openAt opens a file to be read, and leaves its time of access alone where it may.
+func openAt(dir int, base string, flags int) (fd int, err error) {
+	const how = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	for _, more := range []int{unix.O_NOATIME, 0} {
+		for {
+			fd, err = unix.Openat(dir, base, how|flags|more, 0)
+			if !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+		if !errors.Is(err, unix.EPERM) {
+			break
+		}
+	}
+	return fd, err
+}
+
+// writeRegular writes a regular file, from memory when it is known.
+func (w *writer) writeRegular(dir int, base string, hdr *tar.Header, st *unix.Stat_t) error {
+	if data, ok := w.Known[hdr.Name]; ok && int64(len(data)) == st.Size {
+		return w.writeFile(-1, hdr, st)
+	}
+	fd, err := openAt(dir, base, unix.O_NONBLOCK)
+	if err != nil {
+		return w.fail("open", hdr.Name, err)
+	}
+	defer unix.Close(fd)
+	if _, err := readXattrs(byFD(fd), hdr); err != nil {
+		return w.fail("read attributes of", hdr.Name, err)
+	}
+	return w.writeFile(fd, hdr, st)
+}
+
+// writeFile writes a file that is not a directory; fd is a regular file's, or -1 for one that is known. A character device 0:0 is
+// overlay's whiteout. It is often hard-linked, and its entry then keeps the name it is linked to, as containers/storage writes it.
+func (w *writer) writeFile(fd int, hdr *tar.Header, st *unix.Stat_t) error {
 	first, linked := w.seen[st.Ino]
+	name := hdr.Name
 	if st.Nlink > 1 && linked {
 		hdr.Typeflag, hdr.Linkname, hdr.Size = tar.TypeLink, first, 0
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == 0 {
-		parent, base := path.Split(hdr.Name)
+		parent, base := path.Split(name)
 		hdr.Name = parent + whiteoutPrefix + base
 		hdr.Typeflag, hdr.Mode, hdr.Size = tar.TypeReg, 0, 0
 	}
@@ -209,7 +279,7 @@ func (w *writer) writeFile(full string, hdr *tar.Header, st *unix.Stat_t) error 
 		return err
 	}
 	if hdr.Typeflag == tar.TypeReg && hdr.Size > 0 {
-		if err := w.content(full, hdr.Size); err != nil {
+		if err := w.content(fd, name, hdr.Size); err != nil {
 			return err
 		}
 	}
@@ -222,22 +292,20 @@ func (w *writer) writeFile(full string, hdr *tar.Header, st *unix.Stat_t) error 
 	return nil
 }
 
-func (w *writer) content(full string, size int64) error {
-	f, err := os.OpenFile(full, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME, 0)
-	if err != nil {
-		f, err = os.OpenFile(full, os.O_RDONLY|unix.O_NOFOLLOW, 0)
-	}
-	if err != nil {
+func (w *writer) content(fd int, name string, size int64) error {
+	if fd < 0 {
+		_, err := w.tar.Write(w.Known[name])
 		return err
 	}
-	defer f.Close()
 	for size > 0 {
-		n, err := f.Read(w.copy[:min(size, int64(len(w.copy)))])
-		if err == io.EOF {
-			return fmt.Errorf("%s: file became shorter", full)
-		}
-		if err != nil {
-			return err
+		n, err := unix.Read(fd, w.copy[:min(size, int64(len(w.copy)))])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return w.fail("read", name, err)
+		case n == 0:
+			return w.fail("read", name, errors.New("file became shorter"))
 		}
 		if _, err := w.tar.Write(w.copy[:n]); err != nil {
 			return err
@@ -250,8 +318,17 @@ func (w *writer) content(full string, size int64) error {
 	return nil
 }
 
-func (w *writer) writeDirectory(full string, hdr *tar.Header, opaque bool) error {
+func (w *writer) writeDirectory(parent int, base string, hdr *tar.Header) error {
 	name := strings.TrimSuffix(hdr.Name, "/")
+	dir, err := openAt(parent, base, unix.O_DIRECTORY)
+	if err != nil {
+		return w.fail("open", name, err)
+	}
+	defer unix.Close(dir)
+	opaque, err := readXattrs(byFD(dir), hdr)
+	if err != nil {
+		return w.fail("read attributes of", name, err)
+	}
 	if err := w.empty(hdr); err != nil {
 		return err
 	}
@@ -263,63 +340,5 @@ func (w *writer) writeDirectory(full string, hdr *tar.Header, opaque bool) error
 			return err
 		}
 	}
-	dir, err := os.OpenFile(full, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
 	return w.directory(dir, name)
-}
-
-// hides says whether an opaque directory has something below it. Overlay marks every new directory as opaque, also where nothing
-// was; such a mark must not go into the tar.
-func (w *writer) hides(name string) bool {
-	for _, lower := range w.lower {
-		switch present(lower, name) {
-		case exists:
-			return true
-		case deleted:
-			return false
-		}
-		for parent := path.Dir(name); parent != "."; parent = path.Dir(parent) {
-			if present(lower, parent) == deleted {
-				return false
-			}
-		}
-	}
-	return false
-}
-
-type presence int
-
-const (
-	absent presence = iota
-	exists
-	deleted // there is a whiteout
-)
-
-// present says whether a lower directory has a file of this name. Links on the way are followed inside it.
-func present(lower, name string) presence {
-	dir, err := unix.Open(lower, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return absent
-	}
-	defer unix.Close(dir)
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
-	fd, err := unix.Openat2(dir, name, how)
-	for errors.Is(err, unix.EAGAIN) { // something was mounted or renamed somewhere meanwhile: openat2(2)
-		fd, err = unix.Openat2(dir, name, how)
-	}
-	if err != nil {
-		return absent
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return absent
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == 0 {
-		return deleted
-	}
-	return exists
 }

@@ -71,16 +71,29 @@ func TestWrite(t *testing.T) {
 	if got := entries(t, dir); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	a, size, err := Digest(context.Background(), nil, dir, nil)
-	check(t, err)
+	digest := func(known map[string][]byte) (string, int64) {
+		f, err := os.Open(dir)
+		check(t, err)
+		defer f.Close()
+		d, size, err := Source{Dir: f, Known: known}.Digest(context.Background(), nil)
+		check(t, err)
+		return d, size
+	}
+	a, size := digest(nil)
 	var b bytes.Buffer
 	check(t, Write(context.Background(), &b, dir, nil))
 	if size != int64(b.Len()) || !strings.HasPrefix(a, "sha256:") {
 		t.Errorf("digest %s of %d bytes, want %d", a, size, b.Len())
 	}
 	check(t, os.Chtimes(at("d/z"), time.Unix(5, 0), time.Unix(1000, 0))) // a tar has whole seconds
-	if b, _, err := Digest(context.Background(), nil, dir, nil); err != nil || a != b {
-		t.Errorf("digest %s, want %s: %v", b, a, err)
+	if b, _ := digest(nil); a != b {
+		t.Errorf("digest %s, want %s", b, a)
+	}
+	if b, _ := digest(map[string][]byte{"d/z": []byte("content"), "gone": nil}); a != b {
+		t.Errorf("digest of known content %s, want %s", b, a)
+	}
+	if b, _ := digest(map[string][]byte{"d/z": []byte("too long for it")}); a != b {
+		t.Errorf("digest of a file that is not as it was said %s, want %s", b, a)
 	}
 }
 

@@ -3,7 +3,8 @@ package layertar
 import (
 	"archive/tar"
 	"errors"
-	"io/fs"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -11,23 +12,48 @@ import (
 
 const paxXattr = "SCHILY.xattr." // as GNU tar, star and archive/tar write extended attributes
 
+// attributes reads the extended attributes of one file.
+type attributes struct {
+	list func(buf []byte) (int, error)
+	get  func(name string, buf []byte) (int, error)
+}
+
+func byFD(fd int) attributes {
+	return attributes{
+		list: func(buf []byte) (int, error) { return unix.Flistxattr(fd, buf) },
+		get:  func(name string, buf []byte) (int, error) { return unix.Fgetxattr(fd, name, buf) },
+	}
+}
+
+// byName reads those of a file that cannot be opened, such as a symbolic link or a device.
+func byName(dir int, base string) attributes {
+	full := "/proc/self/fd/" + strconv.Itoa(dir) + "/" + base
+	return attributes{
+		list: func(buf []byte) (int, error) { return unix.Llistxattr(full, buf) },
+		get:  func(name string, buf []byte) (int, error) { return unix.Lgetxattr(full, name, buf) },
+	}
+}
+
 // readXattrs puts those extended attributes into the header that a layer keeps: file capabilities, IMA signatures and the user's
 // own. It says whether overlay marks the directory as opaque (trusted.overlay for root, user.overlay with userxattr).
-func readXattrs(full string, hdr *tar.Header) (opaque bool, err error) {
-	names, err := listXattrs(full)
+func readXattrs(a attributes, hdr *tar.Header) (opaque bool, err error) {
+	list, err := grow(a.list)
+	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) || err == nil && list == "" {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
-	for _, name := range names {
+	for name := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
 		isOpaque := name == "trusted.overlay.opaque" || name == "user.overlay.opaque"
 		kept := name == "security.capability" || name == "security.ima" ||
 			strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "user.overlay.")
 		if !isOpaque && !kept {
 			continue
 		}
-		value, err := getXattr(full, name)
+		value, err := grow(func(buf []byte) (int, error) { return a.get(name, buf) })
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%s: %w", name, err)
 		}
 		if isOpaque {
 			opaque = opaque || value == "y"
@@ -41,33 +67,16 @@ func readXattrs(full string, hdr *tar.Header) (opaque bool, err error) {
 	return opaque, nil
 }
 
-func listXattrs(full string) ([]string, error) {
+// grow calls read with larger and larger buffers until the answer fits.
+func grow(read func([]byte) (int, error)) (string, error) {
 	for size := 256; ; size *= 4 {
 		buf := make([]byte, size)
-		n, err := unix.Llistxattr(full, buf)
-		switch {
-		case errors.Is(err, unix.ERANGE):
-			continue
-		case errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS):
-			return nil, nil
-		case err != nil:
-			return nil, &fs.PathError{Op: "listxattr", Path: full, Err: err}
-		case n == 0:
-			return nil, nil
-		}
-		return strings.Split(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00"), nil
-	}
-}
-
-func getXattr(full, name string) (string, error) {
-	for size := 256; ; size *= 4 {
-		buf := make([]byte, size)
-		n, err := unix.Lgetxattr(full, name, buf)
+		n, err := read(buf)
 		if errors.Is(err, unix.ERANGE) {
 			continue
 		}
 		if err != nil {
-			return "", &fs.PathError{Op: "getxattr " + name, Path: full, Err: err}
+			return "", err
 		}
 		return string(buf[:n]), nil
 	}

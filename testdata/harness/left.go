@@ -43,8 +43,8 @@ func freeTree(e *testscript.Env, root string) {
 	hoy(e, "rmi", "-f", "busybox")
 }
 
-// remains lists what a script has left: containers, their names, their run directories, staged layers, mounts, and processes that know its directory. What
-// is about to vanish (a monitor that ends) is given a moment.
+// remains lists what a script has left: containers, their names, their run directories, staged layers, mounts, processes that know its directory,
+// links, rules and control groups. What is about to vanish (a monitor that ends, a container that is taken off its networks) is given a moment.
 func remains(work, root, run string) []string {
 	var left []string
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -55,6 +55,8 @@ func remains(work, root, run string) []string {
 		left = append(left, containerDirs(filepath.Join(root, "containers"))...)
 		left = append(left, entries(filepath.Join(root, "containers", "names"))...)
 		left = append(left, containerDirs(run)...)
+		left = append(left, networkLeft(root)...)
+		left = append(left, groups(work)...)
 		if len(left) == 0 || time.Now().After(end) {
 			return left
 		}
@@ -106,7 +108,7 @@ func processes(work string) []int {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if knows(pid, work) && !ended(pid) {
+		if knows(pid, work) && !anotherTest(pid, work) && !ended(pid) {
 			out = append(out, pid)
 		}
 	}
@@ -122,6 +124,12 @@ func knows(pid int, work string) bool {
 		}
 	}
 	return false
+}
+
+// anotherTest says whether a process is of a test beside this one, whose mount namespace was copied while the script had something mounted.
+func anotherTest(pid int, work string) bool {
+	line := commandLine(pid)
+	return strings.Contains(line, os.TempDir()+"/") && !strings.Contains(line, work+"/")
 }
 
 // ended says whether a process is a zombie: it holds nothing, and its parent has not fetched its status yet.

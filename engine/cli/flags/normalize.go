@@ -1,6 +1,9 @@
 package flags
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Line is a command line after Normalize.
 type Line struct {
@@ -15,6 +18,18 @@ func (l Line) Canonical() []string {
 	out = append(out, l.Flags...)
 	out = append(out, "--")
 	return append(out, l.Args...)
+}
+
+// Used are the flags of the table that the line gives a value, each once.
+func (l Line) Used(table []*Flag) []*Flag {
+	var used []*Flag
+	for _, arg := range l.Flags {
+		name, _, _ := strings.Cut(arg[2:], "=")
+		if f := Lookup(table, name); f != nil && !slices.Contains(used, f) {
+			used = append(used, f)
+		}
+	}
+	return used
 }
 
 // Normalize reads args by the table as Docker's clients do (their parser is pflag): `-eA=1`, `-it=false`, `--flag value`, `--`,

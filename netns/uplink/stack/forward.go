@@ -103,7 +103,11 @@ func (r *router) tcp(request *tcp.ForwarderRequest) {
 		return
 	}
 	request.Complete(false)
-	go join(gonet.NewTCPConn(&queue, endpoint), outer.(*net.TCPConn))
+	r.open.Add(1)
+	go func() {
+		defer r.open.Add(-1)
+		join(gonet.NewTCPConn(&queue, endpoint), outer.(*net.TCPConn))
+	}()
 }
 
 // half is a connection one way of which can be ended.
@@ -160,7 +164,11 @@ func (r *router) udp(request *udp.ForwarderRequest) bool {
 		inner.Close()
 		return false // the container's kernel is told that the port is unreachable
 	}
-	go relay(inner, outer)
+	r.open.Add(1)
+	go func() {
+		defer r.open.Add(-1)
+		relay(inner, outer)
+	}()
 	return true
 }
 

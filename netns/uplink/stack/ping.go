@@ -47,11 +47,24 @@ func (p *pinger) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pack
 	}
 	select {
 	case p.slots <- struct{}{}:
+		p.router.pings.Add(1)
 		go func() {
 			defer func() { <-p.slots }()
 			p.ask(protocol, e)
 		}()
 	default:
+	}
+}
+
+// take delivers a frame that somebody else has read from the link.
+func (p *pinger) take(frame []byte) {
+	if len(frame) < header.EthernetMinimumSize {
+		return
+	}
+	packet := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
+	defer packet.DecRef()
+	if h, ok := packet.LinkHeader().Consume(header.EthernetMinimumSize); ok {
+		p.DeliverNetworkPacket(header.Ethernet(h).Type(), packet)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -26,6 +28,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"codeberg.org/hoy/hoy/netns/uplink"
+	"codeberg.org/hoy/hoy/netns/wake"
 )
 
 const (
@@ -34,16 +37,18 @@ const (
 	tcpBuffer    = 1 << 20 // bytes each way at first
 	tcpBufferMax = 4 << 20
 	tcpInFlight  = 1024 // connections being made at once
+
+	idle = 30 * time.Second // after which the process ends until it is needed again
 )
 
-// Main is the role "hoy-uplink": it serves until the link is gone. It gives the exit status: 0 then.
+// Main is the role "hoy-uplink": it serves until the link is gone, or has had nothing to carry for a while. It gives the exit status: 0 then.
 func Main(args []string) int {
-	o, device, err := uplink.Inherited(args)
+	o, device, frame, err := uplink.Inherited(args)
 	if err == nil {
 		err = confine()
 	}
 	if err == nil {
-		err = Serve(device, o)
+		err = Serve(device, o, frame)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "hoy: user-mode network: %v\n", err)
@@ -61,8 +66,8 @@ func confine() error {
 	return nil
 }
 
-// Serve runs the stack on the link until that is gone, and closes it.
-func Serve(device *os.File, o uplink.Options) error {
+// Serve runs the stack on the link until that is gone or idle, and closes it. first is a frame that has been read from it.
+func Serve(device *os.File, o uplink.Options, first []byte) error {
 	defer device.Close() // which also keeps it open until then: the stack has its number only
 	mac, err := net.ParseMAC(o.MAC)
 	if err != nil {
@@ -88,9 +93,28 @@ func Serve(device *os.File, o uplink.Options) error {
 	if err := r.attach(p); err != nil {
 		return err
 	}
-	<-gone
-	s.Close()
+	p.take(first)
+	wake.Shrink()
+	r.untilIdle(gone)
 	return nil
+}
+
+// untilIdle waits until the link is gone, or until for a while nothing has come from it and nobody is connected through it.
+func (r *router) untilIdle(gone <-chan tcpip.Error) {
+	look := time.NewTicker(idle)
+	defer look.Stop()
+	for seen := uint64(0); ; {
+		select {
+		case <-gone:
+			return
+		case <-look.C:
+		}
+		packets := r.stack.NICInfo()[nic].Stats.Rx.Packets.Value() + r.pings.Load()
+		if packets == seen && r.open.Load() == 0 {
+			return
+		}
+		seen = packets
+	}
 }
 
 func newStack() *stack.Stack {
@@ -104,6 +128,8 @@ func newStack() *stack.Stack {
 type router struct {
 	stack   *stack.Stack
 	options uplink.Options
+	open    atomic.Int64  // connections, and pairs of ends that speak by UDP
+	pings   atomic.Uint64 // so far
 }
 
 // attach puts the stack on the link. It is promiscuous and spoofing, for it stands for the whole world.

@@ -5,8 +5,12 @@
 //	parent (oci/runtime)                 child (oci/child, oci/nsenter)
 //	  | ---- Plan, and the root ----------> |
 //	  | <--- Console: a descriptor -------- |  only with a terminal: the pseudo-terminal's master
+//	  | <--- Hooks: nothing --------------- |  only with hooks: the container is mounted
+//	  | ---- Go: the state ---------------> |  … and the parent's own hooks have run
 //	  | <--- Ready: nothing --------------- |  the container is complete
-//	  | ---- Go: nothing -----------------> |
+//	  | ---- Leave: nothing --------------> |  only where another process starts the container: it is recorded,
+//	  |                                     |  and who connects next is the parent
+//	  | ---- Go: the state, for hooks ----> |
 //	  | <--- (end of file) ---------------- |  execve closed the socket
 //
 // The child of an exec sends Pids in place of Ready, and does not wait. At any time before the end of file the child may send
@@ -31,9 +35,12 @@ type Kind byte
 // The kinds of messages.
 const (
 	Plan    Kind = 'P'
+	Source  Kind = 'S'
 	Console Kind = 'C'
 	Ready   Kind = 'R'
 	Go      Kind = 'G'
+	Hooks   Kind = 'H'
+	Leave   Kind = 'L'
 	Pids    Kind = 'I'
 	Failed  Kind = 'F'
 )

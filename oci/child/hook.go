@@ -1,0 +1,187 @@
+package child
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"codeberg.org/hoy/hoy/oci/child/wire"
+	"codeberg.org/hoy/hoy/oci/nsenter/raw"
+	"golang.org/x/sys/unix"
+)
+
+// Hook is a program that the specification has run at a point of a container's life (config.md, POSIX-platform Hooks).
+type Hook struct {
+	Path    string   `json:"path"` // absolute
+	Args    []string `json:"args,omitempty"`
+	Env     []string `json:"env,omitempty"`     // all that it gets: nothing of the image's (CVE-2025-23266), nothing of hoy's
+	Timeout int      `json:"timeout,omitempty"` // seconds until it is killed; 0: never
+}
+
+// Hooks are those that the child takes part in. With any of the first two, the container is mounted before pivot_root, so that they find the host's
+// paths and the container's mounts in one mount namespace.
+type Hooks struct {
+	Outside bool   `json:"outside,omitempty"` // the parent has hooks of its own to run when the container is mounted
+	Create  []Hook `json:"create,omitempty"`  // in the container's namespaces, the host's paths
+	Start   []Hook `json:"start,omitempty"`   // in the container, as its user, before its command
+}
+
+func (h *Hooks) beforePivot() bool { return h.Outside || len(h.Create) > 0 }
+
+// Run runs the hook with the container's state on its standard input, and waits for it. It gives an error with what the hook printed when that
+// fails. With l the hook gets the container's user, capabilities and filter: it lies in the container.
+func (h *Hook) Run(state []byte, l *Last) error {
+	in, err := memory(state)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(in)
+	out, err := memory(nil)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(out)
+	if err := h.run(in, out, l); err != nil {
+		text := "hook " + h.Path
+		if said := printed(out); said != "" {
+			text += ": " + said
+		}
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	return nil
+}
+
+func (h *Hook) run(in, out int, l *Last) error {
+	s, err := h.script(in, out, l)
+	if err != nil {
+		return err
+	}
+	f, err := s.Start(0)
+	if err != nil {
+		return err
+	}
+	stop := func() bool { return true }
+	if h.Timeout > 0 {
+		stop = time.AfterFunc(time.Duration(h.Timeout)*time.Second, func() { unix.Kill(f.Pid, unix.SIGKILL) }).Stop
+	}
+	o, err := f.Wait()
+	status, inTime, waited := reap(f.Pid, stop)
+	switch {
+	case err != nil:
+		return err
+	case waited != nil:
+		return waited
+	case o.Failure != nil:
+		return o.Failure.Errno
+	case !inTime:
+		return fmt.Errorf("killed after %d seconds", h.Timeout)
+	case status.Signaled():
+		return fmt.Errorf("signal: %s", status.Signal())
+	case status.ExitStatus() != 0:
+		return fmt.Errorf("exit status %d", status.ExitStatus())
+	}
+	return nil
+}
+
+// reap waits until a process has ended. The timer is stopped while the pid is still the process's.
+func reap(pid int, stop func() bool) (ws syscall.WaitStatus, inTime bool, err error) {
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+	}
+	inTime = stop()
+	for err == nil {
+		if _, err = syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
+			break
+		}
+		err = nil
+	}
+	return ws, inTime, err
+}
+
+// script becomes the hook.
+func (h *Hook) script(in, out int, l *Last) (*raw.Script, error) {
+	if err := CheckStrings(h.Path, h.Args, h.Env); err != nil {
+		return nil, err
+	}
+	args := h.Args
+	if len(args) == 0 {
+		args = []string{h.Path}
+	}
+	var s raw.Script
+	report, err := s.ReportTo()
+	if err != nil {
+		return nil, err
+	}
+	s.Label("hook", h.Path)
+	for fd, from := range []int{in, out, out} {
+		s.Call(unix.SYS_DUP3, uintptr(from), uintptr(fd), 0)
+	}
+	if l == nil {
+		l = &Last{Keep: []int{report}}
+		l.closeRest(&s)
+		s.ResetSignals()
+	} else {
+		own := *l
+		own.Keep, own.KeepFDs, own.KillWithParent, own.Cwd = []int{report}, 0, false, "/"
+		own.Drop(&s)
+		s.ResetSignals()
+		if own.NoNewPrivileges {
+			own.seccomp(&s)
+		}
+	}
+	s.Label("hook", h.Path)
+	s.Exec(h.Path, args, h.Env)
+	return &s, nil
+}
+
+// memory makes a file in memory.
+func memory(content []byte) (int, error) {
+	fd, err := unix.MemfdCreate("hook", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("memfd: %w", err)
+	}
+	if len(content) > 0 {
+		if _, err := unix.Pwrite(fd, content, 0); err != nil {
+			unix.Close(fd)
+			return -1, fmt.Errorf("memfd: %w", err)
+		}
+	}
+	return fd, nil
+}
+
+// printed gives the beginning of what was written to a file in memory.
+func printed(fd int) string {
+	buf := make([]byte, 1024)
+	n, _ := unix.Pread(fd, buf, 0)
+	return strings.ReplaceAll(strings.TrimSpace(string(buf[:max(n, 0)])), "\n", "; ")
+}
+
+// runCreateHooks lets the parent run its hooks, and runs those of the container's namespaces. It comes when the container is mounted, and before
+// pivot_root: hooks find the root at its path on the host (config.md, createContainer). Only the specification's author names them.
+func runCreateHooks(b *birth) error {
+	hooks := &b.plan.Hooks
+	if err := b.conn.Send(wire.Hooks, nil); err != nil {
+		return err
+	}
+	state, err := b.await(wire.Go)
+	if err != nil {
+		return err
+	}
+	for i := range hooks.Create {
+		if err := hooks.Create[i].Run(state, nil); err != nil {
+			return fmt.Errorf("createContainer %w", err)
+		}
+	}
+	return nil
+}
+
+// runStartHooks runs the container's own hooks. They are programs of the image's, so they get no more rights than its command.
+func (b *birth) runStartHooks(l *Last) error {
+	for i := range b.plan.Hooks.Start {
+		if err := b.plan.Hooks.Start[i].Run(b.state, l); err != nil {
+			return fmt.Errorf("startContainer %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/nsenter/nofile"
+	"codeberg.org/hoy/hoy/oci/nsenter/raw"
+	"codeberg.org/hoy/hoy/oci/userns"
+	"golang.org/x/sys/unix"
+)
+
+// openUserns gives the user namespace that the container is born in; nil: the caller's.
+func openUserns(p *child.Plan) (*os.File, error) {
+	u := p.Userns
+	switch {
+	case u == nil:
+		return nil, nil
+	case u.Path != "":
+		return os.Open(u.Path)
+	case !u.OfNetwork:
+		return userns.New(&u.Map)
+	}
+	for _, j := range p.Join {
+		if j.Type == unix.CLONE_NEWNET {
+			net, err := os.Open(j.Path)
+			if err != nil {
+				return nil, err
+			}
+			defer net.Close()
+			return userns.Owner(net)
+		}
+	}
+	return nil, fmt.Errorf("the container's network namespace, which has its user namespace, is not to be joined")
+}
+
+// forStrangers gives an executable that every user may execute: the child is another user before it executes it.
+func forStrangers(exe *os.File) (*os.File, error) {
+	st, err := exe.Stat()
+	if err == nil && st.Mode()&0o001 != 0 {
+		return exe, nil
+	}
+	exe.Close()
+	if err != nil {
+		return nil, err
+	}
+	return sealedInMemory()
+}
+
+// executeInside is execute for a container with a user namespace of its own. No Go program may join one, because it has threads (setns(2)), so a
+// forked child that has one joins it, and the other namespaces before that, where it may still; then it forks into the new ones. What it forks
+// is a child of ours, the container's root, and executes exe.
+func (c clone) executeInside(proc *Process, exe *os.File, files []uintptr, o StartOptions) error {
+	joins, closeJoins, err := c.openJoins()
+	if err != nil {
+		return err
+	}
+	defer closeJoins()
+	s, closeFiles, err := c.insideScript(exe, files, joins)
+	defer closeFiles()
+	if err != nil {
+		return err
+	}
+	c.give(o)
+	start := func() (int, error) { return runInside(s) }
+	c.pidns = nil // the script joins it
+	if proc.Pid, proc.release, err = c.fork(start, o.KillWithParent); err != nil {
+		return err
+	}
+	if proc.Pidfd, err = openPidfd(proc.Pid); err == nil && o.CgroupFD != nil {
+		procs := "/proc/self/fd/" + strconv.Itoa(int(o.CgroupFD.Fd())) + "/cgroup.procs"
+		err = os.WriteFile(procs, strconv.AppendInt(nil, int64(proc.Pid), 10), 0)
+	}
+	if err == nil {
+		return nil
+	}
+	_ = unix.Kill(proc.Pid, unix.SIGKILL)
+	_, _ = syscall.Wait4(proc.Pid, nil, 0, nil)
+	if proc.Pidfd != nil {
+		proc.Pidfd.Close()
+	}
+	if proc.release != nil {
+		close(proc.release)
+	}
+	return fmt.Errorf("enter cgroup: %w", err)
+}
+
+// give makes the container's root the owner of the FIFOs and pipes among its stdio, which then gives them to the container's user: an owner from
+// outside could not be changed there.
+func (c clone) give(o StartOptions) {
+	uid, _ := c.ids.UID(0)
+	gid, _ := c.ids.GID(0)
+	for _, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
+		var st unix.Stat_t
+		if f != nil && unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+			_ = unix.Fchown(int(f.Fd()), int(uid), int(gid))
+		}
+	}
+}
+
+// openJoins opens the namespaces to be born in.
+func (c clone) openJoins() (files []*os.File, closeAll func(), err error) {
+	closeAll = func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	for _, j := range c.joins {
+		f, err := os.Open(j.Path)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		files = append(files, f)
+	}
+	return files, closeAll, nil
+}
+
+// insideScript is what the forked children do.
+func (c clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*raw.Script, func(), error) {
+	var s raw.Script
+	for i, f := range joins {
+		s.Label("namespaces", c.joins[i].Path)
+		s.Call(unix.SYS_SETNS, f.Fd(), c.joins[i].Type)
+	}
+	s.Label("user namespace", "")
+	s.Call(unix.SYS_SETNS, c.userns.Fd(), unix.CLONE_NEWUSER)
+	if !c.keepGroups {
+		s.MayFail(unix.SYS_SETGROUPS, 0, 0) // denied in a namespace of one id
+	}
+	s.Call(unix.SYS_SETRESGID, 0, 0, 0)
+	s.Call(unix.SYS_SETRESUID, 0, 0, 0)
+	s.Label("clone", "")
+	s.Fork(unix.CLONE_PARENT | c.flags)
+	s.Label("descriptors", "")
+	// The copies have numbers that none of the places has, so that none is overwritten before its turn.
+	var copies []int
+	undo := func() {
+		for _, fd := range copies {
+			unix.Close(fd)
+		}
+	}
+	for i, f := range files {
+		fd, err := unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 2*len(files)+3)
+		if err != nil {
+			return nil, undo, err
+		}
+		copies = append(copies, fd)
+		s.Call(unix.SYS_DUP3, uintptr(fd), uintptr(i), 0)
+	}
+	if o := nofile.Original; o != (nofile.Limit{}) {
+		s.Call(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, s.Longs(o.Soft, o.Hard), 0)
+	}
+	s.Call(unix.SYS_CHDIR, s.String("/"))
+	s.Label("execute", exe.Name())
+	s.Exec("/proc/self/fd/"+strconv.Itoa(int(exe.Fd())), []string{c.role}, childEnv)
+	return &s, undo, nil
+}
+
+// runInside runs the script and gives the process that was forked last.
+func runInside(s *raw.Script) (int, error) {
+	f, err := s.Start(0)
+	if err != nil {
+		return 0, err
+	}
+	out, err := f.Wait()
+	_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
+	if err == nil && out.Failure != nil {
+		err = fmt.Errorf("%s: %w", out.Failure.Step, out.Failure.Errno)
+	}
+	if err == nil && len(out.Pids) == 0 {
+		err = errHungUp
+	}
+	if err != nil {
+		for _, pid := range out.Pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			_, _ = syscall.Wait4(pid, nil, 0, nil)
+		}
+		return 0, err
+	}
+	return out.Pids[0], nil
+}
