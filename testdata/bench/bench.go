@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -16,6 +17,9 @@ type bench struct {
 	podman engine
 	docker engine
 	daemon *daemon
+
+	lab          bool // the network namespaces are there
+	peersRunning []*exec.Cmd
 }
 
 // baseImage is the name of the busybox image that every engine builds for itself.
@@ -48,6 +52,7 @@ func (b *bench) path(elem ...string) string {
 }
 
 func (b *bench) close() {
+	b.closeLab()
 	if b.daemon != nil {
 		b.daemon.stop()
 	}

@@ -24,7 +24,7 @@ func (b *bench) bundles() []contender {
 				name += " without seccomp"
 			}
 			dir, err := b.bundle(seccomp)
-			c := contender{name: name, run: runBundle(b, rt, dir)}
+			c := contender{name: name, run: runBundle(b, []string{rt, "--root", b.path(rt)}, dir)}
 			if err != nil {
 				c.skip = err.Error()
 			}
@@ -34,11 +34,12 @@ func (b *bench) bundles() []contender {
 	return cs
 }
 
-func runBundle(b *bench, rt, dir string) func() error {
+// runBundle runs a bundle; runtime is the program and its flags.
+func runBundle(b *bench, runtime []string, dir string) func() error {
 	n := 0
 	return func() error {
 		n++
-		args := []string{rt, "--root", b.path(rt), "run", "--bundle", dir, fmt.Sprintf("%s%d", filepath.Base(dir), n)}
+		args := append(runtime[:len(runtime):len(runtime)], "run", "--bundle", dir, fmt.Sprintf("%s%d", filepath.Base(dir), n))
 		return runQuiet(b.environ(), args)
 	}
 }

@@ -15,12 +15,17 @@ type engine struct {
 	program []string // the program and the flags that stand before the command
 	build   []string // program, flags and build command; nil means program and "build"
 	env     []string
+	ns      string // the network namespace that it runs in; "" is ours
 	missing string // why it cannot be used
 }
 
 // command runs the engine's command line and gives its output in the error when it fails.
 func (e engine) command(args ...string) error {
-	return runQuiet(e.env, append(append([]string{}, e.program...), args...))
+	line := append(append([]string{}, e.program...), args...)
+	if e.ns != "" {
+		return within(e.ns, func() error { return runQuiet(e.env, line) })
+	}
+	return runQuiet(e.env, line)
 }
 
 // buildImage builds the context dir under a name.
@@ -90,6 +95,8 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 runtime = "crun"
+[network]
+network_backend = "netavark"
 `
 
 // newPodman is podman, with buildah for its builds, on a store of its own. Without CAP_SYS_RESOURCE podman cannot raise limits, so it is
@@ -122,6 +129,8 @@ func installPeers() error {
 	for pkg, file := range map[string]string{
 		"podman": "/usr/bin/podman", "buildah": "/usr/bin/buildah", "crun": "/usr/bin/crun", "runc": "/usr/sbin/runc",
 		"docker.io": "/usr/sbin/dockerd", "busybox-static": "/bin/busybox",
+		"netavark": "/usr/lib/podman/netavark", "aardvark-dns": "/usr/lib/podman/aardvark-dns", "iproute2": "/usr/bin/ip", "iptables": "/usr/sbin/iptables",
+		"slirp4netns": "/usr/bin/slirp4netns", "passt": "/usr/bin/pasta", "uidmap": "/usr/bin/newuidmap",
 	} {
 		if _, err := os.Stat(file); err != nil {
 			missing = append(missing, pkg)
@@ -144,6 +153,7 @@ func (b *bench) versions() map[string]string {
 	for name, args := range map[string][]string{
 		"hoy": {os.Getenv("BENCH_HOY"), "--version"}, "podman": {"podman", "--version"}, "buildah": {"buildah", "--version"},
 		"crun": {"crun", "--version"}, "runc": {"runc", "--version"}, "docker": {"dockerd", "--version"},
+		"netavark": {"/usr/lib/podman/netavark", "--version"}, "slirp4netns": {"slirp4netns", "--version"}, "pasta": {"pasta", "--version"},
 	} {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Env = b.environ()

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -21,12 +22,16 @@ type options struct {
 	install bool
 	json    string // file names, "" for none
 	svg     string
+	user    string // whose rows as an ordinary user are
 	label   string // what the report says of the machine
 }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == stageInit {
 		os.Exit(initStage())
+	}
+	if len(os.Args) > 2 && os.Args[1] == peerRole {
+		fail(servePeer(os.Args[2]))
 	}
 	o, err := parse()
 	if err != nil {
@@ -56,6 +61,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.runs, "runs", 15, "timed runs of each contender, after the warm-up")
 	flag.StringVar(&rows, "rows", ".", "measure the rows whose name matches this regular expression")
 	flag.BoolVar(&o.peers, "peers", true, "measure the peers too")
+	flag.StringVar(&o.user, "user", cmp.Or(os.Getenv("HOY_TEST_USER"), "hoytest"), "the ordinary user of the rows that have one; he needs subordinate ids")
 	flag.BoolVar(&o.install, "install", true, "install the peers that are missing (apt-get)")
 	flag.StringVar(&o.json, "json", "", "write the results to this file as JSON")
 	flag.StringVar(&o.svg, "svg", "", "write the chart to this file")

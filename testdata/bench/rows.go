@@ -7,6 +7,10 @@ var rows = []row{
 		goals: []goal{{against: "crun", atMost: 1.5}, {against: "podman", faster: 8}},
 	},
 	{
+		name: "oci-run", title: "`hoy oci run` of a bundle, and its peers of the same", unit: "ms", setup: setupOCIRun,
+		goals: []goal{{against: "crun", atMost: 1.2}, {against: "runc", faster: 1}},
+	},
+	{
 		name: "exec", title: "`exec CONTAINER true`", unit: "ms", setup: setupExec,
 		goals: []goal{{against: "podman", faster: 6}, {against: "docker", faster: 4}},
 	},
@@ -26,6 +30,72 @@ var rows = []row{
 	{
 		name: "thousand", title: "`run` with 1,000 stopped containers", unit: "ms", setup: setupThousand,
 		goals: []goal{{against: "hoy, empty store", atMost: 1.2}},
+	},
+	{
+		name: "ps", title: "`ps -a` with 1,000 containers", unit: "ms", setup: setupPs,
+		goals: []goal{{against: "podman", faster: 10}},
+	},
+	{name: "logs", title: "`logs` of 100 MB", unit: "ms", setup: setupLogs},
+	{
+		name: "memory", title: "an idle detached container, beside its own process", unit: "MB", setup: setupMemory,
+		goals: []goal{{limit: 4}},
+	},
+	{name: "peak", title: "peak memory of a `run`", unit: "MB", setup: setupPeak},
+	{
+		name: "rootless-run", title: "an ordinary user's `run --rm --network none IMAGE true`", unit: "ms", setup: setupRootless,
+		goals: []goal{{against: "podman", faster: 8}},
+	},
+	{
+		name: "first-auto", title: "first `run --userns=auto`", unit: "ms", setup: setupFirstAuto,
+		goals: []goal{{against: noUserns, atMost: 1.2}},
+	},
+	{
+		name: "net-run", title: "`run --rm IMAGE true` on the default network", unit: "ms", setup: setupNetRun,
+		goals: []goal{{against: "podman", faster: 10}},
+	},
+	{
+		name: "net-out", title: "2 GiB from a container to another machine", unit: "ms", setup: setupNetOut,
+		goals: []goal{{against: plainBridge, atMost: 1.05}},
+	},
+	{
+		name: "net-in", title: "2 GiB from another machine to a published port", unit: "ms", setup: setupNetIn,
+		goals: []goal{{against: plainBridge, atMost: 1.05}},
+	},
+	{
+		name: "net-between", title: "2 GiB between two containers", unit: "ms", setup: setupNetBetween,
+		goals: []goal{{against: "podman", atMost: 1.05}},
+	},
+	{
+		name: "net-requests", title: "16,000 requests to a published port over 16 connections", unit: "ms", setup: setupNetRequests,
+		goals: []goal{{against: plainBridge, atMost: 1.05}},
+	},
+	{
+		name: "net-latency", title: "one request to a published port", unit: "µs", setup: setupNetLatency,
+		goals: []goal{{against: plainBridge, atMost: 1.05}},
+	},
+	{
+		name: "net-names", title: "16,000 questions for a container's name", unit: "ms", setup: setupNetNames,
+		goals: []goal{{against: "podman", atMost: 1}},
+	},
+	{
+		name: "net-fifty", title: "fifty `run -d` at once on one network", unit: "ms", setup: setupNetFifty,
+		goals: []goal{{against: "podman", faster: 10}},
+	},
+	{
+		name: "user-run", title: "`run --rm IMAGE true` on the default network, as an ordinary user", unit: "ms", setup: setupUserRun,
+		goals: []goal{{against: "podman, slirp4netns", faster: 6}},
+	},
+	{
+		name: "user-out", title: "128 MiB from a user's container to another machine", unit: "ms", setup: setupUserOut,
+		goals: []goal{{against: "podman, slirp4netns", atMost: 1}, {against: "pasta alone", atMost: 1}},
+	},
+	{
+		name: "user-in", title: "128 MiB from another machine to a user's published port", unit: "ms", setup: setupUserIn,
+		goals: []goal{{against: "podman, slirp4netns", atMost: 1}, {against: "pasta alone", atMost: 1}},
+	},
+	{
+		name: "user-requests", title: "16,000 requests to a user's published port over 16 connections", unit: "ms", setup: setupUserRequests,
+		goals: []goal{{against: "podman, slirp4netns", atMost: 1}, {against: "pasta alone", atMost: 1}},
 	},
 	{
 		name: "version", title: "`hoy version`", unit: "ms", setup: setupVersion,

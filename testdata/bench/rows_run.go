@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 )
@@ -16,6 +17,27 @@ func setupRun(b *bench) ([]contender, func(), error) {
 		cs = append(cs, b.bundles()...)
 	}
 	return append(cs, b.podman.contender(runTrue...), b.docker.contender(runTrue...)), nil, nil
+}
+
+// setupOCIRun compares the OCI runtimes on the same bundles.
+func setupOCIRun(b *bench) ([]contender, func(), error) {
+	var cs []contender
+	for _, seccomp := range []bool{true, false} {
+		c := contender{name: "hoy"}
+		if !seccomp {
+			c.name += " without seccomp"
+		}
+		dir, err := b.bundle(seccomp)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.run = runBundle(b, []string{os.Getenv("BENCH_HOY"), "oci", "--root", b.path("oci")}, dir)
+		cs = append(cs, c)
+	}
+	if b.peers {
+		cs = append(cs, b.bundles()...)
+	}
+	return cs, nil, nil
 }
 
 // setupExec keeps one container of every engine running.

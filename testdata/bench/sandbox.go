@@ -35,6 +35,9 @@ func enterSandbox(o options) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // for the rows of an ordinary user
+		return 1, err
+	}
 	before := cgroupDirs()
 	defer removeCgroups(before)
 
@@ -116,9 +119,32 @@ func prepareMounts() error {
 	if err := syscall.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("mount /run: %w", err)
 	}
+	if err := openTun(); err != nil {
+		return err
+	}
 	err := syscall.Unmount("/sys/fs/cgroup/unified", 0)
 	if err != nil && err != syscall.EINVAL && err != syscall.ENOENT {
 		return fmt.Errorf("unmount /sys/fs/cgroup/unified: %w", err)
+	}
+	return nil
+}
+
+// openTun lets an ordinary user make taps, as most distributions do: slirp4netns cannot do without.
+func openTun() error {
+	const node, tun = "/run/tun", "/dev/net/tun"
+	var st syscall.Stat_t
+	if syscall.Stat(tun, &st) != nil {
+		return nil
+	}
+	err := syscall.Mknod(node, syscall.S_IFCHR|0o666, int(st.Rdev))
+	if err == nil {
+		err = os.Chmod(node, 0o666)
+	}
+	if err == nil {
+		err = syscall.Mount(node, tun, "", syscall.MS_BIND, "")
+	}
+	if err != nil {
+		return fmt.Errorf("make %s: %w", tun, err)
 	}
 	return nil
 }

@@ -5,21 +5,7 @@ if [ -n "${OUTSIDE:-}" ]; then # leave the delegated unit that the machine runs 
 	unset OUTSIDE
 	exec systemd-run --quiet --wait --pipe --collect --setenv=HOME=/root sh "$0" "$mode"
 fi
-dir=$(mktemp -d /var/tmp/hoy-inside-XXXXXX)
-mkdir "$dir/base" && cp /bin/busybox "$dir/base/busybox" && cp /mnt/host/hoy "$dir/hoy"
-export HOY_ROOT="$dir/root" PATH="$dir:/usr/sbin:/sbin:$PATH"
-cd "$dir" || exit 1
-failed=0
-fail() { echo "not as it should be: $*"; failed=1; }
-# want PATTERN COMMAND…: what the command prints, on both streams, matches.
-want() {
-	pattern=$1
-	shift
-	out=$("$@" 2>&1)
-	echo "$out" | grep -Eq -- "$pattern" || fail "$* printed: $out (want $pattern)"
-}
-printf 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nCMD ["sh"]\n' >base/Dockerfile
-hoy build -q -t busybox base >/dev/null || fail "no image"
+. /mnt/host/lib.sh
 
 want '^(cgroupfs|systemd)$' hoy info -f '{{.CgroupDriver}}'
 [ "$mode" = systemd ] && want '^systemd$' hoy info -f '{{.CgroupDriver}}'
@@ -93,12 +79,41 @@ if [ "$(id -u)" = 0 ]; then # the device filter
 	want '^[0-9]+$' hoy run --rm --device-cgroup-rule 'b 254:0 r' busybox sh -c 'mknod /d b 254 0 && head -c 512 /d | wc -c'
 fi
 
+# The OCI runtime command line: limits on version 2, by a path below our own group or by systemd.
+mkdir -p bundle/rootfs/bin && cp base/busybox bundle/rootfs/bin/ && ln -s busybox bundle/rootfs/bin/sleep && ln -s busybox bundle/rootfs/bin/cat
+cd bundle || exit 1
+if [ "$(id -u)" = 0 ]; then hoy oci spec; else hoy oci spec --rootless; fi
+sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sleep", "1000"/; s/"linux": {/"linux": { "cgroupsPath": "CGROUP", "resources": { "memory": {"limit": 67108864} },/; /^\t\t"resources": {/,/^\t\t},/d' config.json
+if [ "$mode" = systemd ]; then
+	oci="hoy oci --root $dir/oci --systemd-cgroup"
+	sed -i 's|CGROUP|hoytest.slice:hoytest:o1|' config.json
+	[ "$(id -u)" = 0 ] || sed -i 's|hoytest.slice|user.slice|' config.json
+else
+	oci="hoy oci --root $dir/oci"
+	sed -i 's|CGROUP|/hoytest/oci|' config.json
+fi
+$oci create o1 </dev/null >out 2>&1 || fail "oci create: $(cat out)"
+want '"status": "created"' $oci state o1
+$oci start o1 || fail "oci start"
+want '"status": "running"' $oci state o1
+pid=$($oci state o1 | sed -n 's/.*"pid": \([0-9]*\).*/\1/p')
+want '^67108864$' cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")/memory.max"
+[ "$mode" = systemd ] && want 'hoytest-o1.scope' cat "/proc/$pid/cgroup"
+want '^67108864$' sh -c "$oci update --memory 67108864 o1 && cat /sys/fs/cgroup\$(sed -n 's/^0:://p' /proc/$pid/cgroup)/memory.max"
+$oci pause o1 || fail "oci pause"
+want '"status": "paused"' $oci state o1
+$oci resume o1 || fail "oci resume"
+$oci kill o1 KILL || fail "oci kill"
+sleep 1
+want '"status": "stopped"' $oci state o1
+$oci delete o1 || fail "oci delete"
+[ "$mode" = systemd ] || rmdir /sys/fs/cgroup/hoytest || fail "oci delete left its group"
+cd ..
+
 # Nothing is left: no group, no unit.
 sleep 1
 left=$(find /sys/fs/cgroup -path '*hoy-[0-9a-f]*' -type d ! -name 'hoy-devices-*'; ls "$HOY_ROOT/containers")
 [ "$left" = names ] || fail "left behind: $left"
 units=$(systemctl $([ "$(id -u)" = 0 ] || echo --user) list-units --all --no-legend 'hoy-*' 2>/dev/null)
 [ -z "$units" ] || fail "units left behind: $units"
-[ "$failed" = 0 ] && echo "as it should be: $(id -un), $(hoy info -f '{{.CgroupDriver}}'), $(cat /proc/self/cgroup)"
-rm -rf "$dir" 2>/dev/null || unshare -r --map-auto rm -rf "$dir"
-exit $failed
+finish "$(id -un), $(hoy info -f '{{.CgroupDriver}}'), $(cat /proc/self/cgroup)"

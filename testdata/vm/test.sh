@@ -14,13 +14,13 @@ done
 share=$(mktemp -d /var/tmp/hoy-vm-XXXXXX)
 trap 'rm -rf "$share"' EXIT
 chmod 755 "$share"
-cp ../../hoy inside.sh "$share"
+cp ../../hoy lib.sh inside.sh units.sh net.sh "$share"
 
-# check NAME MODE [RUN OPTION]… runs inside.sh in a fresh copy of the machine. Its output comes in one piece.
+# check NAME SCRIPT [RUN OPTION]… runs a script in a fresh copy of the machine. Its output comes in one piece.
 check() {
-	local name=$1 mode=$2 start=$SECONDS out
+	local name=$1 script=$2 start=$SECONDS out
 	shift 2
-	if out=$("$vm" run --share "$share" --timeout 600 "$@" -- "sh /mnt/host/inside.sh $mode" 2>&1); then
+	if out=$("$vm" run --share "$share" --timeout 600 "$@" -- "sh /mnt/host/$script" 2>&1); then
 		printf 'ok   %s (%d s)\n' "$name" $((SECONDS - start))
 	else
 		printf 'FAIL %s\n%s\n' "$name" "$out"
@@ -37,6 +37,8 @@ pair() {
 	wait $a || failed=1
 	wait $b || failed=1
 }
-pair '"root, a unit with Delegate=yes" own --user root' '"user, a login session" systemd'
-pair '"root, a scope of the system manager" systemd --user root --env OUTSIDE=1' '"user, a unit of the user manager" systemd --manager'
+pair '"root, a unit with Delegate=yes" "inside.sh own" --user root' '"user, a login session" "inside.sh systemd"'
+pair '"root, a scope of the system manager" "inside.sh systemd" --user root --env OUTSIDE=1' '"user, a unit of the user manager" "inside.sh systemd" --manager'
+pair '"root, units that wrap a container" units.sh --user root --env OUTSIDE=1' '"user, units that wrap a container" units.sh'
+pair '"root, networks" net.sh --user root' '"user, networks" net.sh'
 exit $failed

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// peerRole is the first word of this program as the server of the network rows: in a container, on the other machine, or in a plain namespace.
+// Its second word is the address to listen on. A connection begins with a line, its last line is the answer:
+//
+//	ping                   "ok"
+//	sink                   reads to the end, then "ok"
+//	echo                   gives back what comes, line by line
+//	send ADDRESS BYTES     sends so many bytes to the sink at an address, then "ok"
+//	resolve NAME N         asks the name server of /etc/resolv.conf so often for a name, eight questions at a time, then "ok"
+const peerRole = "bench-peer"
+
+func servePeer(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go answer(c)
+	}
+}
+
+func answer(c net.Conn) {
+	defer c.Close()
+	r := bufio.NewReaderSize(c, 1<<16)
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return
+	}
+	switch words := strings.Fields(line); words[0] {
+	case "sink":
+		buf := make([]byte, 1<<18)
+		for err == nil {
+			_, err = r.Read(buf)
+		}
+		err = nil
+	case "echo":
+		for err == nil {
+			if line, err = r.ReadString('\n'); err == nil {
+				_, err = io.WriteString(c, line)
+			}
+		}
+		return
+	case "send":
+		err = send(words[1], words[2])
+	case "resolve":
+		err = resolve(words[1], words[2])
+	}
+	if err != nil {
+		fmt.Fprintln(c, err)
+		return
+	}
+	fmt.Fprintln(c, "ok")
+}
+
+// send writes to a sink and waits until all has arrived.
+func send(address, bytes string) error {
+	c, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return pour(c, bytes)
+}
+
+func pour(c net.Conn, bytes string) error {
+	var left int
+	if _, err := fmt.Sscan(bytes, &left); err != nil {
+		return err
+	}
+	fmt.Fprintln(c, "sink")
+	for buf := make([]byte, 1<<18); left > 0; left -= len(buf) {
+		if _, err := c.Write(buf); err != nil {
+			return err
+		}
+	}
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		return err
+	}
+	return okay(c)
+}
+
+func okay(c net.Conn) error {
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err == nil && line != "ok\n" {
+		err = fmt.Errorf("the other side: %s", strings.TrimSpace(line))
+	}
+	return err
+}
+
+// ask sends the server one line and waits for "ok".
+func ask(ns, address, line string) (net.Conn, error) {
+	c, err := dialFrom(ns, address)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	fmt.Fprintln(c, line)
+	return c, okay(c)
+}
+
+// resolve asks for a name's address.
+func resolve(name, times string) error {
+	var n int
+	if _, err := fmt.Sscan(times, &n); err != nil {
+		return err
+	}
+	server, err := nameServer()
+	if err != nil {
+		return err
+	}
+	const workers = 8
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() { errs[i] = queries(server, name, n/workers) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nameServer() (string, error) {
+	data, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		if words := strings.Fields(line); len(words) == 2 && words[0] == "nameserver" {
+			return net.JoinHostPort(words[1], "53"), nil
+		}
+	}
+	return "", fmt.Errorf("no name server")
+}
+
+// queries sends questions one after another and wants an address each time (RFC 1035, 4.1).
+func queries(server, name string, n int) error {
+	c, err := net.Dial("udp", server)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	buf := make([]byte, 512)
+	for i := range n {
+		q := binary.BigEndian.AppendUint16(nil, uint16(i))
+		q = append(q, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+		for label := range strings.SplitSeq(name, ".") {
+			q = append(append(q, byte(len(label))), label...)
+		}
+		q = append(q, 0, 0, 1, 0, 1)
+		if _, err := c.Write(q); err != nil {
+			return err
+		}
+		c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		m, err := c.Read(buf)
+		if err != nil {
+			return err
+		}
+		if m < 12 || binary.BigEndian.Uint16(buf[6:]) == 0 {
+			return fmt.Errorf("no address of %s", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+)
+
+// asUser are hoy and podman as an ordinary user, on the lab's host, with stores of the user's own. podman's network is slirp4netns there.
+func (b *bench) asUser() (hoy, podman engine, err error) {
+	if err := b.openLab(); err != nil {
+		return hoy, podman, err
+	}
+	hoy, podman = engine{name: "hoy", ns: labHost}, engine{name: "podman, slirp4netns", ns: labHost}
+	home := b.path("user")
+	if err := b.userDirs(home); err != nil {
+		hoy.missing, podman.missing = err.Error(), err.Error()
+		return hoy, podman, nil
+	}
+	as := []string{"setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--"}
+	env := append(b.environ(), "HOME="+home, "XDG_RUNTIME_DIR="+filepath.Join(home, "run"), "TMPDIR="+filepath.Join(home, "tmp"))
+	hoy.program, hoy.env = append(as[:len(as):len(as)], b.path("bin", "hoy")), env
+	podman.program = append(as[:len(as):len(as)], "podman")
+	podman.env = append(env, "CONTAINERS_CONF="+b.path("containers.conf"), "CONTAINERS_STORAGE_CONF="+filepath.Join(home, "storage.conf"))
+	if err := hoy.buildBase(b.path("base")); err != nil {
+		hoy.missing = err.Error()
+	}
+	podman.missing = b.podman.missing
+	if podman.missing == "" {
+		podman.missing = b.importBase(podman, home)
+	}
+	return hoy, podman, nil
+}
+
+// userDirs makes what the user owns, and copies of the programs that he may execute.
+func (b *bench) userDirs(home string) error {
+	u, err := user.Lookup(b.user)
+	if err != nil {
+		return fmt.Errorf("%w (-user names another)", err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	for _, dir := range []string{home, filepath.Join(home, "run"), filepath.Join(home, "tmp"), filepath.Join(home, "pod")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := os.Chown(dir, uid, gid); err != nil {
+			return err
+		}
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.path("bin"), 0o755); err != nil {
+		return err
+	}
+	for name, from := range map[string]string{"hoy": os.Getenv("BENCH_HOY"), "bench": program} {
+		if err := exec.Command("install", "-m", "755", from, b.path("bin", name)).Run(); err != nil {
+			return fmt.Errorf("copy %s: %w", from, err)
+		}
+	}
+	return os.Chmod(b.dir, 0o755)
+}
+
+// importBase gives the user's podman the base image: buildah would need a configuration of its own for that.
+func (b *bench) importBase(podman engine, home string) string {
+	storage := fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", filepath.Join(home, "pod", "root"), filepath.Join(home, "pod", "run"))
+	archive := filepath.Join(home, "base.tar")
+	err := errors.Join(
+		os.WriteFile(filepath.Join(home, "storage.conf"), []byte(storage), 0o644),
+		exec.Command("tar", "-C", b.path("base"), "-cf", archive, "bin").Run(),
+		os.Chmod(archive, 0o644),
+	)
+	if err == nil {
+		err = podman.command("import", archive, baseImage)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// userServers runs the server of peer.go in a container of each engine of the user's, and in a namespace of pasta's, each on a port of the host.
+func (b *bench) userServers() ([]pair, func(), error) {
+	hoy, podman, err := b.asUser()
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []pair
+	for i, e := range []engine{hoy, podman} {
+		p := pair{engine: e, port: fmt.Sprint(9200 + i)}
+		if p.missing == "" {
+			err := p.command("run", "-d", "--pull", "never", "-p", p.port+":9000", "-v", b.path("bin", "bench")+":/bench:ro", "--name", "one", baseImage, "/bench", peerRole, ":9000")
+			if err == nil {
+				err = awaitPeer(labWorld, hostAddress+":"+p.port)
+			}
+			if err != nil {
+				p.missing = err.Error()
+			}
+		}
+		out = append(out, p)
+	}
+	pasta, stop := b.pasta("9202")
+	undo := func() {
+		stop()
+		for _, p := range out {
+			p.command("kill", "one")
+			p.command("rm", "-f", "one")
+		}
+	}
+	return append(out, pasta), undo, nil
+}
+
+// pasta is the program pasta without an engine.
+func (b *bench) pasta(port string) (pair, func()) {
+	p := pair{engine: engine{name: "pasta alone", missing: b.podman.missing}, port: port}
+	if p.missing != "" {
+		return p, func() {}
+	}
+	cmd := exec.Command("setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--",
+		"pasta", "-f", "--config-net", "--no-map-gw", "-t", port, "-u", "none", "-T", "none", "-U", "none", "--", b.path("bin", "bench"), peerRole, ":"+port)
+	cmd.Env = append(b.environ(), "HOME="+b.path("user"), "XDG_RUNTIME_DIR="+b.path("user", "run"))
+	err := within(labHost, cmd.Start)
+	if err == nil {
+		err = awaitPeer(labWorld, hostAddress+":"+port)
+	}
+	if err != nil {
+		p.missing = err.Error()
+	}
+	return p, func() {
+		if cmd.Process != nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	}
+}
+
+func setupUserRun(b *bench) ([]contender, func(), error) {
+	hoy, podman, err := b.asUser()
+	args := []string{"run", "--rm", "--pull", "never", baseImage, "true"}
+	return []contender{hoy.contender(args...), podman.contender(args...)}, nil, err
+}
+
+func (b *bench) userContend(work func(address string) error) ([]contender, func(), error) {
+	ps, undo, err := b.userServers()
+	var cs []contender
+	for _, p := range ps {
+		cs = append(cs, contender{name: p.name, skip: p.missing, run: func() error { return work(hostAddress + ":" + p.port) }})
+	}
+	return cs, undo, err
+}
+
+func setupUserOut(b *bench) ([]contender, func(), error) {
+	return b.userContend(func(address string) error { return tell(address, "send %s:9000 %d", worldAddress, transfer/16) })
+}
+
+func setupUserIn(b *bench) ([]contender, func(), error) {
+	return b.userContend(func(address string) error { return pourTo(address, transfer/16) })
+}
+
+func setupUserRequests(b *bench) ([]contender, func(), error) {
+	return b.userContend(func(address string) error { return parallel(16, func() error { return chat(address, requests/16) }) })
+}

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Runs inside the machine: net.sh, as root or as an ordinary user. Networks on a host with systemd, its own nftables rules and a real link to
+# the outside. Prints what is not as it should be.
+[ "$(id -u)" = 0 ] && rules=$(PATH=/usr/sbin:$PATH nft list ruleset 2>/dev/null)
+. /mnt/host/lib.sh
+serve='mkdir -p /www; echo "served by $(hostname)" >/www/index.html; exec httpd -f -p 80 -h /www'
+
+# The default network: an address, a name service, the host, a published port.
+want '127.0.0.11' hoy run --rm busybox cat /etc/resolv.conf
+want 'default' hoy run --rm busybox ip route
+hoy run -d --init --name web --hostname web -p 127.0.0.1:18080:80 busybox sh -c "$serve" >/dev/null || fail "no web"
+eventually 'served by web' busybox wget -q -T 5 -O - http://127.0.0.1:18080/
+want '^127.0.0.1:18080$' hoy port web 80
+want 'port is already in use' hoy run --rm -p 127.0.0.1:18080:80 busybox true
+busybox httpd -f -p 18081 -h "$dir/base" &
+server=$!
+eventually 'FROM scratch' hoy run --rm busybox wget -q -T 5 -O - http://host.docker.internal:18081/Dockerfile
+kill $server
+
+# A network of one's own: containers find each other by name and alias, other networks do not.
+hoy network create one >/dev/null && hoy network create --internal two >/dev/null || fail "no networks"
+hoy run -d --init --name app --network one --network-alias service --hostname app busybox sh -c "$serve" >/dev/null || fail "no app"
+eventually 'served by app' hoy run --rm --network one busybox wget -q -T 5 -O - http://app/
+want 'served by app' hoy run --rm --network one busybox wget -q -T 5 -O - http://service/
+want 'bad address' hoy run --rm --network two busybox wget -q -T 2 -O - http://app/
+hoy network connect two app || fail "connect"
+want 'served by app' hoy run --rm --network two busybox wget -q -T 5 -O - http://app/
+want 'served by app' hoy run --rm --network container:app busybox wget -q -T 5 -O - http://127.0.0.1/
+hoy network disconnect two app || fail "disconnect"
+want 'bad address' hoy run --rm --network two busybox wget -q -T 2 -O - http://app/
+
+# Nothing is left.
+hoy rm -f web app >/dev/null || fail "rm -f"
+hoy network rm one two >/dev/null || fail "network rm"
+if [ "$(id -u)" = 0 ]; then
+	eventually '^$' sh -c 'ip -o link | grep -E "hoy|veth|br-"'
+	eventually '^same$' sh -c "[ \"\$(nft list ruleset)\" = '$rules' ] && echo same"
+fi
+eventually '^0$' sh -c 'ps -e -o args | grep -c "^hoy-"'
+finish "$(id -un)'s networks"
