@@ -156,7 +156,7 @@ func ask(ns *os.File, address string) string {
 }
 
 func pings(ns *os.File, to netip.Addr) bool {
-	_, err := run(ns, "ping -c1 -W1 "+to.String())
+	_, err := run(ns, "busybox ping -c1 -W1 "+to.String())
 	return err == nil
 }
 

@@ -93,7 +93,7 @@ func TestVeth(t *testing.T) {
 		}
 	}
 	for _, to := range []string{"10.87.0.1", "10.87.0.3", "fd01::1", "fd01::3"} {
-		if out, err := in(t, a, "ping", "-c1", "-W2", to); err != nil {
+		if out, err := in(t, a, "busybox", "ping", "-c1", "-W2", to); err != nil {
 			t.Errorf("ping %s: %v: %s", to, err, out)
 		}
 	}
