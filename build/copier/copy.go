@@ -179,23 +179,15 @@ func (c *copying) start(ctx context.Context, g *errgroup.Group, j *job) error {
 	if err != nil {
 		return err
 	}
-	from := -1
-	if !j.entries[0].inline {
-		if from, err = c.source.Tree.OpenParent(&j.entries[0].Node); err != nil {
-			unix.Close(to)
-			return err
-		}
-	}
 	g.Go(func() error {
 		defer unix.Close(to)
-		if from >= 0 {
-			defer unix.Close(from)
-		}
+		r := c.source.reader()
+		defer r.close()
 		for _, e := range j.entries {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err := c.file(from, to, e); err != nil {
+			if err := c.file(r, to, e); err != nil {
 				return fmt.Errorf("copy /%s: %w", e.Path, err)
 			}
 		}

@@ -416,6 +416,42 @@ func TestCopyNoticesAChange(t *testing.T) {
 	}
 }
 
+// Files whose digests are remembered are read by Copy alone, which keeps what they hold; one that has changed meanwhile is copied as it is, is not
+// kept, and is noticed.
+func TestCopyOfRememberedFiles(t *testing.T) {
+	src := tree(t, t.TempDir(), "a=text", "b=", "big="+strings.Repeat("x", keepFile+1), "changed=before", "grown=before")
+	time.Sleep(30 * time.Millisecond) // older than the tick of the clock that Digests does not trust
+	c, err := cache.Open(t.TempDir())
+	must(t, err)
+	d := c.Digests(src)
+	from, err := rootfs.OpenDir(src)
+	must(t, err)
+	defer from.Close()
+	var sel []Selection
+	for range 2 {
+		sel, err = Select(from, Request{Path: "."})
+		must(t, err)
+		_, err = Hash(context.Background(), sel, HashOptions{Digests: d})
+		must(t, err)
+	}
+	must(t, os.WriteFile(filepath.Join(src, "changed"), []byte("behind"), 0o644))
+	must(t, os.WriteFile(filepath.Join(src, "grown"), []byte(strings.Repeat("y", keepFile+1)), 0o644))
+	upper := t.TempDir()
+	w, err := rootfs.NewWriter(upper, nil, rootfs.Options{})
+	must(t, err)
+	defer w.Close()
+	known := map[string][]byte{"d/changed": nil}
+	if err := Copy(context.Background(), Target{Writer: w, Dest: "/d", Root: true, Known: known}, sel); err != ErrChanged {
+		t.Errorf("got %v", err)
+	}
+	if got, want := list(t, upper+"/d"), list(t, src); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if len(known) != 2 || string(known["d/a"]) != "text" || known["d/b"] == nil {
+		t.Errorf("known: %q", known)
+	}
+}
+
 // A context's directory that becomes a link out of it while it is being read must not be followed.
 func TestSourceSwappedForALink(t *testing.T) {
 	canary := tree(t, t.TempDir(), "f=secret")

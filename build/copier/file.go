@@ -25,11 +25,11 @@ type copying struct {
 }
 
 // file copies one file that is no directory from one open directory to another. Nothing has its name there.
-func (c *copying) file(from, to int, e *Entry) error {
+func (c *copying) file(r *reader, to int, e *Entry) error {
 	name, m := c.nameOf(e), c.meta(e)
 	switch e.Stat.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		return c.regular(from, to, e, m)
+		return c.regular(r, to, e, m)
 	case unix.S_IFLNK:
 		if err := unix.Symlinkat(e.Link, to, name); err != nil {
 			return err
@@ -52,7 +52,7 @@ func (c *copying) file(from, to int, e *Entry) error {
 
 // regular copies a regular file. Without --chown a root's file needs no chown: whoever writes is root, here or in a user namespace.
 // A mode that the umask leaves alone needs no chmod.
-func (c *copying) regular(from, to int, e *Entry, m rootfs.Meta) error {
+func (c *copying) regular(r *reader, to int, e *Entry, m rootfs.Meta) error {
 	name, dir := c.nameOf(e), c.dirs[relDir(e.Rel)]
 	chown := m.UID != 0 || m.GID != 0 || dir.setgid
 	mode, chmod := m.Mode, false
@@ -63,7 +63,7 @@ func (c *copying) regular(from, to int, e *Entry, m rootfs.Meta) error {
 	if err != nil {
 		return err
 	}
-	err = c.fill(from, out, e)
+	err = c.fill(r, out, e)
 	if err == nil && chown {
 		err = rootfs.Chown(out, name, m)
 	}
@@ -82,16 +82,24 @@ func (c *copying) regular(from, to int, e *Entry, m rootfs.Meta) error {
 // inMemory says whether the content of a regular file is at hand.
 func (e *Entry) inMemory() bool { return e.inline || e.Data != nil }
 
-// fill writes a file's content: from memory when Hash has it, else by the cheapest way that the file systems know.
-func (c *copying) fill(from, out int, e *Entry) error {
+// fill writes a file's content: from memory when Hash has it, through memory when it is small, else by the cheapest way that the file
+// systems know.
+func (c *copying) fill(r *reader, out int, e *Entry) error {
 	if e.inMemory() {
 		return writeAll(out, e.Data)
 	}
-	in, err := rootfs.OpenIn(from, &e.Node)
+	in, err := r.open(&e.Node)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(in)
+	data, same, err := r.small(in, e)
+	if err != nil {
+		return err
+	}
+	if same {
+		return writeAll(out, data)
+	}
 	var st unix.Stat_t
 	if err := unix.Fstat(in, &st); err != nil {
 		return err
@@ -135,27 +143,7 @@ func (c *copying) transfer(in, out int, st *unix.Stat_t) error {
 	if st.Blocks*512 < st.Size {
 		return sparse(in, out, st.Size)
 	}
-	if st.Size <= keepFile {
-		return small(in, out)
-	}
 	return span(in, out, 0, st.Size)
-}
-
-// small copies a file of a few pages: two calls are cheaper than copy_file_range's set-up.
-func small(in, out int) error {
-	buf := make([]byte, keepFile+1)
-	for {
-		n, err := unix.Read(in, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
-			return err
-		}
-		if err := writeAll(out, buf[:n]); err != nil {
-			return err
-		}
-	}
 }
 
 // span copies [off, end) and stops early where the source does.

@@ -110,20 +110,22 @@ func (s *Selection) readAll(ctx context.Context, d *cache.Digests, left *int64) 
 	size := int64(0)
 	for i := range s.Entries {
 		e := &s.Entries[i]
-		if e.inline || e.linkTo != "" || e.IsLink() || s.remembered(e, d) {
+		if e.inline || e.linkTo != "" || e.IsLink() {
 			continue
 		}
-		unknown = append(unknown, e)
 		if e.IsRegular() && e.Stat.Size <= keepFile {
 			size += e.Stat.Size + 1
 		}
+		if !s.remembered(e, d) {
+			unknown = append(unknown, e)
+		}
 	}
-	kept := newRoom(min(size, *left))
-	*left -= int64(len(kept.all))
+	s.kept = newRoom(min(size, *left))
+	*left -= int64(len(s.kept.all))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for batch := range slices.Chunk(unknown, perJob) {
-		g.Go(func() error { return s.readBatch(ctx, batch, d, kept) })
+		g.Go(func() error { return s.readBatch(ctx, batch, d) })
 	}
 	return g.Wait()
 }
@@ -138,9 +140,10 @@ func (s *Selection) remembered(e *Entry, d *cache.Digests) bool {
 	return ok && !v.Xattrs // attributes are few: they are read again
 }
 
-func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Digests, kept *room) error {
-	r := &reader{tree: s.Tree, kept: kept, hash: sha256.New(), buf: make([]byte, 128<<10), dir: -1}
+func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Digests) error {
+	r := s.reader()
 	defer r.close()
+	h := sha256.New()
 	for _, e := range batch {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -153,7 +156,7 @@ func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Dige
 			continue
 		}
 		now := time.Now()
-		if err := r.read(e); err != nil {
+		if err := r.digest(e, h); err != nil {
 			return fmt.Errorf("read /%s: %w", e.Path, err)
 		}
 		if d != nil {
@@ -163,37 +166,9 @@ func (s *Selection) readBatch(ctx context.Context, batch []*Entry, d *cache.Dige
 	return nil
 }
 
-// reader reads regular files, one after the other.
-type reader struct {
-	tree *rootfs.Tree
-	kept *room // of all readers
-	hash hash.Hash
-	buf  []byte
-
-	dir int          // an open directory, or -1
-	of  *rootfs.Node // a file in it
-}
-
-func (r *reader) close() {
-	if r.dir >= 0 {
-		unix.Close(r.dir)
-	}
-}
-
-func (r *reader) open(n *rootfs.Node) (fd int, err error) {
-	if r.of == nil || !rootfs.SameDir(n, r.of) {
-		r.close()
-		if r.dir, err = r.tree.OpenParent(n); err != nil {
-			return -1, err
-		}
-		r.of = n
-	}
-	return rootfs.OpenIn(r.dir, n)
-}
-
-// read finds the digest and the attributes of one file. A file that changes between its look-up and the end of its reading is taken as
+// digest finds the digest and the attributes of one file. A file that changes between its look-up and the end of its reading is taken as
 // it then is, but its content is not kept.
-func (r *reader) read(e *Entry) error {
+func (r *reader) digest(e *Entry, h hash.Hash) error {
 	fd, err := r.open(&e.Node)
 	if err != nil {
 		return err
@@ -203,43 +178,19 @@ func (r *reader) read(e *Entry) error {
 		return err
 	}
 	e.Digest.Xattrs = len(e.Xattrs) > 0
-	before := e.Stat
-	var data []byte
-	if before.Size <= keepFile {
-		data = r.kept.take(before.Size + 1) // the one more shows the end
-	}
-	r.hash.Reset()
-	for {
-		p := r.buf
-		if len(data) < cap(data) {
-			p = data[len(data):cap(data)]
-		}
-		n, err := unix.Read(fd, p)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		r.hash.Write(p[:n])
-		if len(data) < cap(data) {
-			data = data[:len(data)+n]
-		}
-		if n < len(p) { // the end of a regular file
-			break
-		}
-	}
-	r.hash.Sum(e.Digest.Sum[:0])
-	if err := unix.Fstat(fd, &e.Stat); err != nil {
+	h.Reset()
+	data, same, err := r.small(fd, e)
+	if err != nil {
 		return err
 	}
-	if data != nil && sameState(&before, &e.Stat) && int64(len(data)) == e.Stat.Size {
-		e.Data = data[:len(data):len(data)]
+	if same {
+		h.Write(data)
+	} else if err := r.stream(fd, h); err != nil {
+		return err
 	}
-	return nil
-}
-
-// sameState says whether a file's content is the same by what stat(2) says.
-func sameState(a, b *unix.Stat_t) bool {
-	return a.Ino == b.Ino && a.Dev == b.Dev && a.Size == b.Size && a.Mtim == b.Mtim && a.Ctim == b.Ctim
+	h.Sum(e.Digest.Sum[:0])
+	if same {
+		return nil
+	}
+	return unix.Fstat(fd, &e.Stat)
 }

@@ -21,11 +21,14 @@ func newRoom(size int64) *room {
 	return r
 }
 
-// take gives an empty slice with a capacity of size bytes, or nil when there is no room left.
-func (r *room) take(size int64) []byte {
-	end := r.used.Add(size)
-	if end > int64(len(r.all)) {
+// take gives size bytes, or nil when there is no room left. A nil room has none.
+func (r *room) take(size int) []byte {
+	if r == nil {
 		return nil
 	}
-	return r.all[end-size : end-size : end]
+	end := int(r.used.Add(int64(size)))
+	if end > len(r.all) {
+		return nil
+	}
+	return r.all[end-size : end : end]
 }

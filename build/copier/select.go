@@ -33,6 +33,8 @@ type Selection struct {
 	Parents bool    // --parents: directories that exist at the destination keep what they are
 
 	Downloaded bool // it came from a URL
+
+	kept *room // for small files' content; Hash makes it
 }
 
 // Request is one source of a COPY or ADD.
