@@ -26,9 +26,13 @@ func (b *birth) makeVolumes() error {
 			m.Source, m.Anonymous = v.Name, true
 			b.volumes = append(b.volumes, v.Name)
 		}
-		if v.Device() != "" {
-			m.NoCopy = true // a directory of the host's gets nothing of an image
+		if m.VolumeOptions = v.Options; len(v.Options) > 0 {
+			m.NoCopy = true // what is mounted there gets nothing of an image
 			m.ReadOnly = m.ReadOnly || v.ReadOnly()
+		}
+		if m.FileSystem() && (m.Subpath != "" || m.Overlay || m.Chown || m.IDMap != "" || b.r.IDMap != nil) {
+			return fmt.Errorf("volume %s is a file system of its own (%s): a part of it (subpath), U, O, idmap and a user namespace of the container's own cannot be had with it",
+				v.Name, v.Options["type"])
 		}
 	}
 	return nil

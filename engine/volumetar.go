@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/engine/carry"
+	"codeberg.org/hoy/hoy/oci"
 	"codeberg.org/hoy/hoy/oci/inroot"
 )
 
@@ -32,6 +33,9 @@ func (e *Engine) withVolume(name string, do func(dir int) error) error {
 	v, err := e.Store.Volume(name)
 	if err != nil {
 		return err
+	}
+	if m := (&oci.Mount{Type: oci.MountVolume, VolumeOptions: v.Options}); m.FileSystem() {
+		return fmt.Errorf("volume %s is a file system of its own (%s): what is in it is in the containers that have it mounted", name, v.Options["type"])
 	}
 	fd, err := unix.Open(v.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -177,14 +177,20 @@ type Mount struct {
 	// Image and Layer are what an image mount's Source was when the container was created: its id and that of its top layer.
 	Image string `json:"image,omitempty"`
 	Layer string `json:"layer,omitempty"`
-	// VolumeLabels and VolumeOptions are those of a volume that this mount makes.
+	// VolumeLabels and VolumeOptions are those of a volume that this mount makes; once it is there, the volume's own options.
 	VolumeLabels  map[string]string `json:"volumeLabels,omitempty"`
 	VolumeOptions map[string]string `json:"volumeOptions,omitempty"`
 }
 
 // Lasting says whether what is mounted is there while the container does not run.
 func (m *Mount) Lasting() bool {
-	return m.Type == MountBind && !m.Overlay || m.Type == MountVolume && !m.Overlay || m.Type == MountImage
+	return m.Type == MountBind && !m.Overlay || m.Type == MountVolume && !m.Overlay && !m.FileSystem() || m.Type == MountImage
+}
+
+// FileSystem says whether it is a volume that is a file system of its own, mounted with the first container that uses it, and no directory.
+func (m *Mount) FileSystem() bool {
+	kind := m.VolumeOptions["type"]
+	return m.Type == MountVolume && kind != "" && kind != "none" && kind != "bind"
 }
 
 // Device is one `--device`.

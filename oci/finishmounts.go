@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	"codeberg.org/hoy/hoy/oci/child"
@@ -21,6 +22,9 @@ func (c *Config) finishMounts(p *child.Plan, o SpecOptions) error {
 		to.Chown = m.Chown
 		if m.Type == MountTmpfs {
 			to.CopyUp = m.CopyUp
+		}
+		if m.FileSystem() {
+			to.Shared = path.Join(path.Dir(o.VolumePath(m.Source)), "users")
 		}
 		if m.Type == MountImage || m.Overlay {
 			if to.Layers = o.Overlays[m.Target]; to.Layers == nil {

@@ -146,6 +146,14 @@ func (s *specBuilder) ownMount(m *Mount) (specs.Mount, error) {
 		}
 		out.Source = path.Join(s.o.VolumePath(m.Source), m.Subpath)
 	}
+	if m.FileSystem() {
+		out.Type, out.Source = m.VolumeOptions["type"], m.VolumeOptions["device"]
+		out.Options = append(strings.Split(m.VolumeOptions["o"], ","), m.Options...)
+		if m.ReadOnly {
+			out.Options = append(out.Options, "ro")
+		}
+		return out, nil
+	}
 	s.shareRoot(m.Propagation)
 	return out, nil
 }

@@ -23,7 +23,7 @@ type Volume struct {
 	Created   time.Time         `json:"created"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Anonymous bool              `json:"anonymous,omitempty"` // made without a name: `rm -v` and `--rm` remove it
-	Options   map[string]string `json:"options,omitempty"`   // of the driver local: see ParseVolumeOptions
+	Options   map[string]string `json:"options,omitempty"`   // of the driver local: see checkVolumeOptions
 	Path      string            `json:"-"`                   // the data directory
 }
 
@@ -135,8 +135,9 @@ func (s *Store) Volume(name string) (*Volume, error) {
 	if v.Version > volumeVersion {
 		return nil, fmt.Errorf("read %s: version %d was written by a newer hoy", path, v.Version)
 	}
-	if v.Path = v.Device(); v.Path == "" {
-		v.Path = filepath.Join(s.volumes(), name, "data")
+	v.Path = filepath.Join(s.volumes(), name, "data")
+	if isBind(v.Options) {
+		v.Path = v.Options["device"]
 	}
 	return v, nil
 }

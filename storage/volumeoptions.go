@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// checkVolumeOptions holds the options of a volume of the driver local against what there is here: a directory of the host's in the volume's
-// place, as type=none,device=DIR,o=bind. Docker's words where it has some (moby, volume/local/local_unix.go).
+// checkVolumeOptions holds the options of a volume of the driver local against each other: a directory of the host's in the volume's place, as
+// type=none,device=DIR,o=bind, or a file system of its own, as type=tmpfs,device=tmpfs,o=size=10m, whose options the kernel judges when it is mounted.
+// Docker's words where it has some (moby, volume/local/local_unix.go).
 func checkVolumeOptions(options map[string]string) error {
 	if len(options) == 0 {
 		return nil
@@ -23,11 +24,10 @@ func checkVolumeOptions(options map[string]string) error {
 			return fmt.Errorf("missing required option: %q", name)
 		}
 	}
-	flags := strings.Split(options["o"], ",")
-	if t := options["type"]; t != "none" && t != "bind" || !slices.Contains(flags, "bind") && !slices.Contains(flags, "rbind") {
-		return fmt.Errorf("volume options type=%s, o=%s: a volume mounts nothing but a directory (type=none, o=bind); a tmpfs is made by --tmpfs", t, options["o"])
+	if !isBind(options) {
+		return nil
 	}
-	for _, f := range flags {
+	for f := range strings.SplitSeq(options["o"], ",") {
 		if !slices.Contains([]string{"bind", "rbind", "ro", "rw"}, f) {
 			return fmt.Errorf("volume option o=%s: %q is not known: bind, rbind, ro or rw is expected", options["o"], f)
 		}
@@ -38,8 +38,11 @@ func checkVolumeOptions(options map[string]string) error {
 	return nil
 }
 
-// Device is the directory of the host's that the volume stands for, or "".
-func (v *Volume) Device() string { return v.Options["device"] }
+// isBind says whether the volume stands for a directory of the host's.
+func isBind(options map[string]string) bool {
+	kind := options["type"]
+	return kind == "none" || kind == "bind"
+}
 
 // ReadOnly says whether the volume's options forbid writing.
 func (v *Volume) ReadOnly() bool { return slices.Contains(strings.Split(v.Options["o"], ","), "ro") }

@@ -44,6 +44,7 @@ type birth struct {
 	kernel  []kernelMount   // procfs and sysfs, once they are mounted
 	mounts  []mounted       // what Plan.Mounts mounts, in the same order
 	devices []int           // the host's device nodes as detached binds, in the order of Plan.Devices; nil when they are made by mknod
+	shared  []*os.File      // of volumes that this container may be the first to mount: locked until the exec
 	self    int             // the sealed executable, for Plan.Init; else -1
 	tty     int             // the terminal, with Plan.Terminal; else -1
 

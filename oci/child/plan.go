@@ -130,6 +130,8 @@ type Mount struct {
 	IDMap *userns.Map `json:"idMap,omitempty"`
 	// Of is a process, /proc/PID, in whose mount namespace the Source of a bind is; "": here.
 	Of string `json:"of,omitempty"`
+	// Shared is a file in which those are noted who have the file system mounted, when it is that of a volume; else "".
+	Shared string `json:"shared,omitempty"`
 	// Adopt gives an empty volume that nobody has filled to the container's root, whom it does not belong to without an id map.
 	Adopt bool `json:"adopt,omitempty"`
 }

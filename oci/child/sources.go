@@ -44,8 +44,11 @@ func (b *birth) source(i int, m *Mount) (mounted, error) {
 }
 
 func (b *birth) openSource(m *Mount) (mounted, error) {
-	if m.Layers != nil {
+	switch {
+	case m.Layers != nil:
 		return b.openLayers(m)
+	case m.Shared != "":
+		return b.openShared(m)
 	}
 	switch m.Type {
 	case "", "bind":
@@ -69,6 +72,10 @@ func (b *birth) openSource(m *Mount) (mounted, error) {
 	case "devpts":
 		return newDevpts(m, b.labelled(optionsOf(m)))
 	}
+	return b.newFileSystem(m)
+}
+
+func (b *birth) newFileSystem(m *Mount) (mounted, error) {
 	options := optionsOf(m)
 	if m.Type == "tmpfs" {
 		options = b.labelled(options)
