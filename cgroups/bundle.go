@@ -52,7 +52,7 @@ func (h *Host) MakeBundle(o BundleOptions) (*group.Group, error) {
 }
 
 // guarded makes the group of a container that has no limits and no wish where it is: below the one that filters the devices for all such containers.
-// It is born in it, so that it costs nothing; where version 1 has the controllers too, entering their groups takes milliseconds. nil: it has to be done otherwise.
+// It is born in it, so that it costs nothing. nil: it has to be done otherwise.
 func (h *Host) guarded(o BundleOptions, r *library.Resources) (*group.Group, error) {
 	if !o.Anywhere || o.Systemd || h.o.Rootless || len(needs(r)) > 0 || len(r.Unified) > 0 {
 		return nil, nil
@@ -106,14 +106,12 @@ func (h *Host) planPathV1(o BundleOptions, r *library.Resources) (*group.Group, 
 			return nil, h.missing(v1Name(name), root)
 		}
 	}
-	own, err := library.ParseCgroupFile("/proc/self/cgroup")
+	if o.Path == "" {
+		o.Path = o.ID
+	}
+	g, err := group.At(h.mounts, o.Path)
 	if err != nil {
 		return nil, err
-	}
-	g := &group.Group{Version: group.Version, Dirs: map[string]string{}}
-	for names, mount := range h.mounts {
-		first, _, _ := strings.Cut(names, ",")
-		g.Dirs[names] = groupPath(mount, own[first], o)
 	}
 	return g, notTheRoot(g)
 }
@@ -202,4 +200,4 @@ func Use(g *group.Group) (*Usage, error) {
 }
 
 // Controllers are those that a group can be given here, for `features`.
-func Controllers() []string { return slices.Clone(controllers) }
+func Controllers() []string { return slices.Clone(group.Controllers) }

@@ -7,13 +7,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/cgroups/group"
 )
 
 // root is where systemd, and everybody after it, mounts control groups.
 const root = "/sys/fs/cgroup"
-
-// controllers are those of version 1 that a container's groups are made for. With devices and freezer there is what version 2 has by itself.
-var controllers = []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "pids", "rdma"}
 
 // Detect finds out how the user makes control groups on this machine.
 func Detect(o Options) *Host {
@@ -34,7 +33,7 @@ func (h *Host) detect() Mode {
 	if err != nil {
 		return h.none("no control groups: /proc/self/mounts cannot be read", goWithout)
 	}
-	h.mounts = parseMounts(string(data))
+	h.mounts = group.Hierarchies(string(data))
 	switch {
 	case len(h.mounts) == 0:
 		return h.none("no control groups: none are mounted at "+root, or("mount -t cgroup2 none "+root))
@@ -169,26 +168,4 @@ func (h *Host) managerSocket() string {
 		}
 	}
 	return ""
-}
-
-// parseMounts finds the version 1 hierarchies of the controllers in proc_pid_mounts(5). Each counts where it was mounted first.
-func parseMounts(mounts string) map[string]string {
-	found := map[string]string{}
-	for line := range strings.Lines(mounts) {
-		words := strings.Fields(line)
-		if len(words) < 4 || words[2] != "cgroup" || filepath.Dir(words[1]) != root {
-			continue
-		}
-		var names []string
-		for _, option := range strings.Split(words[3], ",") {
-			if slices.Contains(controllers, option) {
-				names = append(names, option)
-			}
-		}
-		key := strings.Join(names, ",")
-		if _, known := found[key]; key != "" && !known {
-			found[key] = words[1]
-		}
-	}
-	return found
 }

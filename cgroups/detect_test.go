@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"codeberg.org/hoy/hoy/cgroups/group"
 )
 
 func TestParseMounts(t *testing.T) {
@@ -21,7 +23,7 @@ func TestParseMounts(t *testing.T) {
 		{"twice", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup /sys/fs/cgroup/m2 cgroup rw,memory 0 0\n",
 			map[string]string{"memory": "/sys/fs/cgroup/memory"}},
 	} {
-		if got := parseMounts(c.mounts); !maps.Equal(got, c.want) {
+		if got := group.Hierarchies(c.mounts); !maps.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

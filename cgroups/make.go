@@ -62,7 +62,7 @@ func (h *Host) fill(g *group.Group, r *library.Resources) error {
 		return err
 	}
 	for tries := 0; ; tries++ {
-		if err = h.mkdir(g, m); !errors.Is(err, os.ErrNotExist) || tries == 10 { // another container's end removed the directory above
+		if err = mkdir(g); !errors.Is(err, os.ErrNotExist) || tries == 10 { // another container's end removed the directory above
 			break
 		}
 	}
@@ -81,17 +81,14 @@ func (h *Host) fill(g *group.Group, r *library.Resources) error {
 	return nil
 }
 
-// headroom is more threads than hoy has in a container before its command runs.
-const headroom = 64
-
-// delayPids puts a small limit of processes off until hoy's own threads in the container are gone.
+// delayPids puts a small limit of processes off.
 func delayPids(g *group.Group, r *library.Resources) {
-	if r.PidsLimit != nil && *r.PidsLimit > 0 && *r.PidsLimit < headroom {
-		g.Late = map[string]string{filepath.Join(g.Dir("pids"), "pids.max"): strconv.FormatInt(*r.PidsLimit, 10)}
+	if r.PidsLimit != nil {
+		g.DelayPids(*r.PidsLimit)
 	}
 }
 
-func (h *Host) mkdir(g *group.Group, m library.Manager) error {
+func mkdir(g *group.Group) error {
 	if g.Unified {
 		err := os.Mkdir(g.Dir(""), 0o755)
 		if errors.Is(err, os.ErrExist) {
@@ -99,7 +96,8 @@ func (h *Host) mkdir(g *group.Group, m library.Manager) error {
 		}
 		return err
 	}
-	return m.Apply(-1) // -1: nobody enters yet. It copies cpuset's CPUs from above, without which nobody can.
+	_, err := g.MakeDirs()
+	return err
 }
 
 // manager is the library's view of a group.
@@ -109,7 +107,7 @@ func manager(g *group.Group, r *library.Resources) (library.Manager, error) {
 		return fs2.NewManager(c, g.Dir(""))
 	}
 	paths := map[string]string{}
-	for _, name := range controllers {
+	for _, name := range group.Controllers {
 		if dir := g.Dir(name); dir != "" {
 			paths[name] = dir
 		}

@@ -8,6 +8,8 @@ import (
 	library "github.com/opencontainers/cgroups"
 	devices "github.com/opencontainers/cgroups/devices/config"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"codeberg.org/hoy/hoy/cgroups/group"
 )
 
 // translate puts the specification's resources into the library's words. It names what the host's version of control groups does not have.
@@ -36,15 +38,15 @@ func (h *Host) translate(r *specs.LinuxResources) (*library.Resources, error) {
 	if err := translateRare(out, r, unified); err != nil {
 		return nil, err
 	}
-	for _, d := range r.Devices {
+	if len(r.Devices) == 0 {
+		return out, nil
+	}
+	for _, d := range slices.Concat(r.Devices, group.AlwaysAllowed()) {
 		rule, err := translateDevice(d)
 		if err != nil {
 			return nil, err
 		}
 		out.Devices = append(out.Devices, rule)
-	}
-	if len(out.Devices) > 0 {
-		out.Devices = append(out.Devices, alwaysAllowed()...)
 	}
 	return out, nil
 }
@@ -126,20 +128,6 @@ func translateDevice(d specs.LinuxDeviceCgroup) (*devices.Rule, error) {
 		return nil, fmt.Errorf("invalid device rule %q %q", d.Type, d.Access)
 	}
 	return rule, nil
-}
-
-// alwaysAllowed are the rules that every runtime adds: any node may be made, and the default devices and terminals be opened.
-// Source: runtime-spec, config-linux.md, Default Devices; runc, libcontainer/specconv, AllowedDevices.
-func alwaysAllowed() []*devices.Rule {
-	const all = devices.Wildcard
-	rules := []*devices.Rule{
-		{Type: devices.CharDevice, Major: all, Minor: all, Permissions: "m", Allow: true},
-		{Type: devices.BlockDevice, Major: all, Minor: all, Permissions: "m", Allow: true},
-	}
-	for _, number := range [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}, {136, all}} {
-		rules = append(rules, &devices.Rule{Type: devices.CharDevice, Major: number[0], Minor: number[1], Permissions: "rwm", Allow: true})
-	}
-	return rules
 }
 
 // needs lists the controllers that resources ask for, by their names in version 2.

@@ -45,16 +45,15 @@ func (b *birth) groupName() string {
 	return fmt.Sprintf("hoy-oci-%s-%x", b.ID, h.Sum32())
 }
 
-// lightGroups makes the group of a container that wants its devices filtered and nothing else, where the filter is in place (cgroups.Guard).
+// lightGroups makes the group of a container that wants its devices filtered and nothing else, where the filter is in place (cgroups.Guard), and else
+// groups of version 1.
 func (b *birth) lightGroups(o *GroupOptions) error {
-	r := o.Resources
-	if !o.Anywhere || r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil || r.Network != nil ||
-		len(r.HugepageLimits)+len(r.Rdma)+len(r.Unified) > 0 {
-		return ErrWide
-	}
-	rules, err := json.Marshal(r.Devices)
 	own := group.UnifiedOf("self")
-	if err != nil || own == "" {
+	if !o.Anywhere || own == "" || limited(o.Resources) {
+		return b.lightV1(o)
+	}
+	rules, err := json.Marshal(o.Resources.Devices)
+	if err != nil {
 		return ErrWide
 	}
 	guard, ready := group.GuardDir(own, rules)
@@ -65,6 +64,10 @@ func (b *birth) lightGroups(o *GroupOptions) error {
 		return err
 	}
 	return b.Group.MakeDir()
+}
+
+func limited(r *specs.LinuxResources) bool {
+	return r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil || r.Network != nil || len(r.HugepageLimits)+len(r.Rdma)+len(r.Unified) > 0
 }
 
 // ownGroups are the container's groups as they are mounted in it on a host of version 1: for a container without a cgroup namespace, and for one whose

@@ -26,6 +26,7 @@ type clone struct {
 	keepGroups bool                  // with userns: the caller's supplementary groups stay
 	clocks     []string              // the offsets of a new time namespace to be born in; nil: none
 	terminal   bool                  // stdio is not handed over: the child makes its own
+	seats      *seats                // groups of version 1 to be born in; nil: it is moved there
 }
 
 // start starts the role from the sealed executable, with one end of a new conversation.
@@ -122,9 +123,9 @@ func (c clone) files(o StartOptions, null *os.File, peer wire.Conn) []uintptr {
 
 // fork starts the program. PDEATHSIG fires when the thread ends that forked (prctl(2)), and the Go runtime ends threads as it likes, so
 // with it the thread is kept until release is closed (go.dev/issue/27505). A thread that enters another pid namespace for its children
-// can start no further threads, so it too is one of its own.
+// can start no further threads, so it too is one of its own; and one that enters control groups for them does nothing else meanwhile.
 func (c clone) fork(start func() (int, error), keep bool) (pid int, release chan struct{}, err error) {
-	if !keep && c.pidns == nil && c.clocks == nil {
+	if !keep && c.pidns == nil && c.clocks == nil && c.seats == nil {
 		pid, err = start()
 		return pid, nil, err
 	}
@@ -139,15 +140,16 @@ func (c clone) fork(start func() (int, error), keep bool) (pid int, release chan
 		if err == nil {
 			back, err = enterPidns(c.pidns)
 		}
+		var left error
 		if err == nil {
-			pid, err = start()
+			pid, left, err = c.seats.fork(start)
 			back()
 		}
 		close(done)
 		if keep && err == nil {
 			<-release
 		}
-		if c.pidns == nil && c.clocks == nil {
+		if c.pidns == nil && c.clocks == nil && left == nil {
 			runtime.UnlockOSThread() // a thread that changed namespaces ends with its goroutine
 		}
 	}()

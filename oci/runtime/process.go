@@ -20,7 +20,7 @@ type StartOptions struct {
 	// A terminal of the caller's must not be given (TIOCSTI, CVE-2017-5226): put pipes between.
 	Stdin, Stdout, Stderr *os.File
 	KillWithParent        bool       // the process is killed when the caller dies (PR_SET_PDEATHSIG)
-	CgroupProcs           []string   // cgroup.procs and tasks files that get the pid before the first step (cgroup v1)
+	CgroupProcs           []string   // cgroup.procs of the version 1 groups that it is in before the first step
 	CgroupFD              *os.File   // directory of a v2 cgroup to be born in (CLONE_INTO_CGROUP)
 	ExtraFiles            []*os.File // become descriptors 3, 4, …; Plan.KeepFDs or ExecPlan.KeepFDs must count them
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/child/wire"
@@ -42,6 +41,10 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	}
 	if c.userns = ns; ns != nil {
 		c.joins, c.ids, c.keepGroups = p.Join, &p.Userns.Map, p.KeepGroups
+	}
+	if c.seats = openSeats(o.CgroupProcs); c.seats != nil {
+		o.CgroupProcs = nil
+		defer c.seats.close()
 	}
 	root := prepare(p, ns)
 	proc, err := c.start(o)
@@ -117,10 +120,8 @@ func (p *Process) introduce(plan *child.Plan, made prepared, o StartOptions) err
 
 // send puts the child into its cgroups and sends it its message.
 func (p *Process) send(message []byte, root int, o StartOptions) error {
-	for _, file := range o.CgroupProcs {
-		if err := os.WriteFile(file, strconv.AppendInt(nil, int64(p.Pid), 10), 0); err != nil {
-			return fmt.Errorf("enter cgroup: %w", err)
-		}
+	if err := enterGroups(p.Pid, o.CgroupProcs); err != nil {
+		return err
 	}
 	var err error
 	if root >= 0 {
