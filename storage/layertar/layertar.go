@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vbatts/tar-split/tar/storage"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,16 +65,15 @@ func Write(ctx context.Context, w io.Writer, dir string, lower []string) error {
 		return err
 	}
 	defer root.Close()
-	return Source{Dir: root, Lower: lower}.write(ctx, w, nil)
+	buf := bufio.NewWriterSize(w, 256<<10)
+	if err := (Source{Dir: root, Lower: lower}).write(ctx, buf, nil); err != nil {
+		return err
+	}
+	return buf.Flush()
 }
 
 func (s Source) write(ctx context.Context, w, split io.Writer) error {
-	buf := bufio.NewWriterSize(w, 256<<10)
-	out := &splitter{w: buf}
-	if split != nil {
-		out.packer = storage.NewJSONPacker(split)
-	}
-	lw := &writer{Source: s, ctx: ctx, tar: tar.NewWriter(out), out: out, seen: map[uint64]string{}, copy: make([]byte, 256<<10)}
+	lw := &writer{Source: s, ctx: ctx, out: splitter{w: w, split: split}, seen: map[uint64]string{}, copy: make([]byte, 256<<10)}
 	root, err := openAt(int(s.Dir.Fd()), ".", unix.O_DIRECTORY) // with an offset of its own
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: s.Dir.Name(), Err: err}
@@ -85,30 +82,39 @@ func (s Source) write(ctx context.Context, w, split io.Writer) error {
 	if err := lw.directory(root, ""); err != nil {
 		return err
 	}
-	if err := lw.tar.Close(); err != nil {
+	if _, err := lw.out.Write(make([]byte, 2*blockSize)); err != nil { // the archive's end
 		return err
 	}
-	if err := out.flush(); err != nil {
-		return err
-	}
-	return buf.Flush()
+	return lw.out.close()
 }
 
 type writer struct {
 	Source
-	ctx  context.Context
-	tar  *tar.Writer
-	out  *splitter         // below tar
-	seen map[uint64]string // the first name of each file with several
-	copy []byte
+	ctx   context.Context
+	out   splitter
+	seen  map[uint64]string // the first name of each file with several
+	copy  []byte
+	block [blockSize]byte
 }
 
 // begin writes an entry's header; end must follow its content.
 func (w *writer) begin(hdr *tar.Header) error {
-	if err := w.tar.WriteHeader(hdr); err != nil {
-		return fmt.Errorf("tar %s: %w", hdr.Name, err)
+	if err := w.header(hdr); err != nil {
+		return err
 	}
 	return w.out.begin()
+}
+
+func (w *writer) end(hdr *tar.Header) error {
+	if err := w.out.end(hdr.Name, hdr.Size); err != nil {
+		return err
+	}
+	if pad := -hdr.Size & (blockSize - 1); pad > 0 {
+		clear(w.block[:pad])
+		_, err := w.out.Write(w.block[:pad])
+		return err
+	}
+	return nil
 }
 
 // empty writes an entry without content.
@@ -116,7 +122,7 @@ func (w *writer) empty(hdr *tar.Header) error {
 	if err := w.begin(hdr); err != nil {
 		return err
 	}
-	return w.out.end(hdr)
+	return w.end(hdr)
 }
 
 // directory writes what is in an open directory, which is called name in the tar ("" for the root, which has no entry).
@@ -165,7 +171,7 @@ func (w *writer) entry(dir int, base, name string) error {
 	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return w.fail("stat", name, err)
 	}
-	hdr, err := header(dir, base, name, &st)
+	hdr, err := describe(dir, base, name, &st)
 	if err != nil {
 		return w.fail("readlink", name, err)
 	}
@@ -184,8 +190,8 @@ func (w *writer) entry(dir int, base, name string) error {
 	return w.writeFile(-1, hdr, &st)
 }
 
-// header describes a file; it is nil for a socket.
-func header(dir int, base, name string, st *unix.Stat_t) (*tar.Header, error) {
+// describe makes the header of a file; it is nil for a socket.
+func describe(dir int, base, name string, st *unix.Stat_t) (*tar.Header, error) {
 	hdr := &tar.Header{
 		Name:     name,
 		Mode:     int64(st.Mode & 0o7777),
@@ -283,7 +289,7 @@ func (w *writer) writeFile(fd int, hdr *tar.Header, st *unix.Stat_t) error {
 			return err
 		}
 	}
-	if err := w.out.end(hdr); err != nil {
+	if err := w.end(hdr); err != nil {
 		return err
 	}
 	if st.Nlink > 1 && !linked {
@@ -294,8 +300,7 @@ func (w *writer) writeFile(fd int, hdr *tar.Header, st *unix.Stat_t) error {
 
 func (w *writer) content(fd int, name string, size int64) error {
 	if fd < 0 {
-		_, err := w.tar.Write(w.Known[name])
-		return err
+		return w.out.content(w.Known[name])
 	}
 	for size > 0 {
 		n, err := unix.Read(fd, w.copy[:min(size, int64(len(w.copy)))])
@@ -307,7 +312,7 @@ func (w *writer) content(fd int, name string, size int64) error {
 		case n == 0:
 			return w.fail("read", name, errors.New("file became shorter"))
 		}
-		if _, err := w.tar.Write(w.copy[:n]); err != nil {
+		if err := w.out.content(w.copy[:n]); err != nil {
 			return err
 		}
 		size -= int64(n)
