@@ -19,7 +19,7 @@ func logSettings(c *Container) (monitor.Log, error) {
 	if err != nil {
 		return monitor.Log{}, err
 	}
-	s := monitor.Log{Files: l.MaxFiles, MaxSize: l.MaxSize, Compress: l.Compress, Passthrough: l.Driver == oci.LogPassthrough}
+	s := monitor.Log{Files: l.MaxFiles, MaxSize: l.MaxSize, Compress: l.Compress, Buffer: l.Buffer, Passthrough: l.Driver == oci.LogPassthrough}
 	if len(l.Attrs) > 0 && l.Driver == oci.LogJSON {
 		attrs, err := json.Marshal(l.Attrs)
 		if err != nil {

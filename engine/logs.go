@@ -39,7 +39,7 @@ func (e *Engine) Logs(ctx context.Context, c *Container, o LogsOptions) error {
 	return logfile.Read(c.LogPath(), read)
 }
 
-// LogLost says how many lines of the container's last run could not be logged, because the disk was full.
+// LogLost says how many lines of the container's last run could not be logged: the disk was full, or too slow for a log that the container does not wait for.
 func (c *Container) LogLost() int {
 	if c.Running() {
 		return monitor.LostLines(c.place)

@@ -31,6 +31,7 @@ type Log struct {
 	MaxSize  int64 // bytes of one file; 0: no limit
 	MaxFiles int   // how many files are kept; 0: none
 	Compress bool
+	Buffer   int64             // bytes that may wait for the log (mode=non-blocking); 0: the container waits
 	Attrs    map[string]string // the labels and variables that were asked for, and the tag
 	Tag      string            // "" where none was asked for, and the driver has no default
 }
@@ -41,7 +42,10 @@ type logOption struct {
 	drivers []string
 }
 
-var files = []string{LogJSON, LogLocal}
+var (
+	files = []string{LogJSON, LogLocal}
+	kept  = []string{LogJSON, LogLocal, LogJournal}
+)
 
 var logOptions = map[string]logOption{
 	"max-size": {setMaxSize, files},
@@ -60,15 +64,8 @@ var logOptions = map[string]logOption{
 		}
 		return err
 	}, []string{LogJournal}},
-	"mode": {func(_ *Log, v string) error {
-		if v == "non-blocking" {
-			return errors.New("log-opt mode=non-blocking is not supported: messages are written as they come")
-		}
-		if v != "blocking" {
-			return fmt.Errorf("logger: logging mode not supported: %s", v)
-		}
-		return nil
-	}, []string{LogJSON, LogLocal, LogJournal}},
+	"mode":            {setMode, kept},
+	"max-buffer-size": {nil, kept}, // read by setBuffer
 }
 
 // Log gives the log of a container. Its errors are Docker's (moby daemon/logger).
@@ -105,6 +102,9 @@ func (c *Config) Log() (Log, error) {
 			return l, err
 		}
 	}
+	if err := c.setBuffer(&l); err != nil {
+		return l, err
+	}
 	if l.Driver == LogLocal && l.MaxFiles == 1 && c.LogOpts["compress"] == "" {
 		l.Compress = false
 	}
@@ -130,6 +130,36 @@ func setMaxFiles(l *Log, v string) error {
 	}
 	l.MaxFiles = n
 	return err
+}
+
+func setMode(l *Log, v string) error {
+	switch v {
+	case "blocking":
+	case "non-blocking":
+		l.Buffer = 1e6 // Docker's
+	default:
+		return fmt.Errorf("logger: logging mode not supported: %s", v)
+	}
+	return nil
+}
+
+func (c *Config) setBuffer(l *Log) error {
+	v, given := c.LogOpts["max-buffer-size"]
+	if !given {
+		return nil
+	}
+	if l.Buffer == 0 {
+		return errors.New("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
+	}
+	size, err := units.RAMInBytes(v)
+	if err == nil && size <= 0 {
+		err = errors.New("it must be positive")
+	}
+	if err != nil {
+		return fmt.Errorf("error parsing option max-buffer-size: %s: %w", v, err)
+	}
+	l.Buffer = size
+	return nil
 }
 
 // logAttrs puts together what every entry says of the container.

@@ -19,6 +19,9 @@ func TestLogErrors(t *testing.T) {
 		{"", map[string]string{"max-file": "0"}, "max-file cannot be less than 1"},
 		{"", map[string]string{"compress": "true"}, "compress cannot be true when max-file is less than 2 or max-size is not set"},
 		{"", map[string]string{"mode": "x"}, "logger: logging mode not supported: x"},
+		{"", map[string]string{"max-buffer-size": "1m"}, "logger: max-buffer-size option is only supported with 'mode=non-blocking'"},
+		{"local", map[string]string{"mode": "non-blocking", "max-buffer-size": "0"}, "error parsing option max-buffer-size: 0: it must be positive"},
+		{"none", map[string]string{"mode": "non-blocking"}, "invalid logging opts for driver none"},
 	} {
 		_, err := (&Config{LogDriver: c.driver, LogOpts: c.opts}).Log()
 		if err == nil || err.Error() != c.want {
@@ -42,5 +45,14 @@ func TestLog(t *testing.T) {
 	l, err = (&Config{LogDriver: LogJournal, ID: "0123456789abcdef", LogOpts: map[string]string{"cache-disabled": "true"}}).Log()
 	if err != nil || l.MaxFiles != 0 || l.Tag != "0123456789ab" {
 		t.Errorf("%+v, %v", l, err)
+	}
+	for size, want := range map[string]int64{"": 1e6, "2m": 2 << 20} {
+		opts := map[string]string{"mode": "non-blocking", "max-buffer-size": size}
+		if size == "" {
+			delete(opts, "max-buffer-size")
+		}
+		if l, err = (&Config{LogOpts: opts}).Log(); err != nil || l.Buffer != want {
+			t.Errorf("%v: %+v, %v", opts, l, err)
+		}
 	}
 }

@@ -51,7 +51,7 @@ func logsCommand(s *session) *command {
 			}
 			err = e.Logs(ctx, c, o.LogsOptions)
 			if n := c.LogLost(); n > 0 && err == nil {
-				fmt.Fprintf(s.Err, "WARNING: %d lines could not be written to this log: the disk was full\n", n)
+				fmt.Fprintf(s.Err, "WARNING: %d lines could not be written to this log: the disk was full, or the log too slow\n", n)
 			}
 			return err
 		},

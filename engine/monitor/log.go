@@ -16,6 +16,7 @@ const maxLine = 16 << 10
 type logger struct {
 	file    *logFile // nil: none
 	journal *journal // nil: none
+	ring    *ring    // nil: the container waits for both
 
 	mu   sync.Mutex
 	rest [2][]byte // the unfinished line of stdout and stderr
@@ -33,7 +34,23 @@ func newLogger(p Place, o *Log) *logger {
 	if len(o.Journal) > 0 {
 		l.journal = &journal{fields: o.Journal}
 	}
+	if o.Buffer > 0 {
+		l.ring = newRing(o.Buffer, l.keep)
+	}
 	return l
+}
+
+// keep writes lines that were in the ring.
+func (l *logger) keep(lines []ringLine, lost int) {
+	for i := range lines {
+		if lines[i].passed != nil {
+			continue
+		}
+		l.file.add(lines[i].stream, lines[i].text, lines[i].at)
+		l.journal.send(lines[i].stream, lines[i].text)
+	}
+	l.file.flush()
+	l.file.lose(lost)
 }
 
 // output logs the whole lines of what a stream has written.
@@ -51,20 +68,36 @@ func (l *logger) output(s Streams, data []byte) {
 		start = i + 1
 	}
 	*rest = append(*rest, data[start:]...)
-	l.file.flush()
+	l.flush()
+}
+
+// flush writes the lines, or leaves that to the ring.
+func (l *logger) flush() {
+	if l.ring == nil {
+		l.file.flush()
+	}
 }
 
 // close ends the lines and lets go of the file.
 func (l *logger) close() {
 	l.endLines()
+	if l.ring != nil && !l.ring.close() {
+		return // it still writes; the monitor ends soon
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.file.close()
 	l.journal.close()
 }
 
-// endLines logs what has no newline at its end.
+// endLines logs what has no newline at its end. A nil logger has nothing.
 func (l *logger) endLines() {
+	if l == nil {
+		return
+	}
+	if l.ring != nil {
+		defer l.ring.settle()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range []Streams{Stdout, Stderr} {
@@ -72,7 +105,7 @@ func (l *logger) endLines() {
 			l.line(s, rest, time.Now())
 		}
 	}
-	l.file.flush()
+	l.flush()
 }
 
 func (l *logger) unfinished(s Streams) *[]byte {
@@ -83,8 +116,12 @@ func (l *logger) unfinished(s Streams) *[]byte {
 }
 
 func (l *logger) line(s Streams, text *[]byte, now time.Time) {
-	l.file.add(s, *text, now)
-	l.journal.send(s, *text)
+	if l.ring != nil {
+		l.ring.put(s, *text, now)
+	} else {
+		l.file.add(s, *text, now)
+		l.journal.send(s, *text)
+	}
 	*text = (*text)[:0]
 }
 

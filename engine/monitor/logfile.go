@@ -16,6 +16,7 @@ type Log struct {
 	Compress bool   `json:"compress,omitempty"` // all but the first are compressed: LogFile.1.gz
 	Attrs    string `json:"attrs,omitempty"`    // of every entry, in JSON: `"attrs":{…},`
 	Journal  []byte `json:"journal,omitempty"`  // the fields of every message to the system's journal; none: nothing goes there
+	Buffer   int64  `json:"buffer,omitempty"`   // how many bytes may wait for a slow log before lines are lost; 0: the container waits
 	// Passthrough: the container gets the descriptors 0, 1 and 2 of the command that starts it.
 	Passthrough bool `json:"passthrough,omitempty"`
 }
@@ -76,7 +77,7 @@ func (l *logFile) flush() {
 		return
 	}
 	if err := l.write(); err != nil {
-		l.lose()
+		l.lose(l.lines)
 	}
 	l.out, l.lines = l.out[:0], 0
 }
@@ -168,9 +169,12 @@ func (l *logFile) packed() {
 	}
 }
 
-// lose counts lines that could not be written. The count is in the run directory, which is mostly in memory.
-func (l *logFile) lose() {
-	l.lost += l.lines
+// lose counts lines that were not written. The count is in the run directory, which is mostly in memory.
+func (l *logFile) lose(lines int) {
+	if l == nil || lines == 0 {
+		return
+	}
+	l.lost += lines
 	writeNew(l.lostPath, strconv.AppendInt(nil, int64(l.lost), 10), 0o600, Fleeting)
 }
 

@@ -83,6 +83,7 @@ func (k *keeper) attend() (int, error) {
 	done := k.pumps.done()
 	select {
 	case <-done:
+		k.log.endLines() // before anybody can see the end: who waits for it finds a whole log
 	case <-time.After(2 * time.Second): // a client that reads slowly does not delay the record of the end
 	}
 	err = k.record(status.Code, finished)
@@ -123,9 +124,7 @@ func (k *keeper) rest(last []byte) {
 	if c := k.console.Swap(nil); c != nil {
 		c.Close()
 	}
-	if k.log != nil {
-		k.log.endLines()
-	}
+	k.log.endLines()
 	k.waiter, k.pumps = nil, pumps{}
 	if !k.grouped { // it was made to pause the container, and has no device filter
 		if g, err := k.s.Group(); err == nil && g != nil {
