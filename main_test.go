@@ -16,10 +16,11 @@ func TestMain(m *testing.M) {
 	}
 	backgroundRoles()
 	testscript.Main(m, map[string]func(){
-		"hoy":     main,
-		"hoy-oci": main,
-		"docker":  main,
-		"pty":     harness.PTY,
+		"hoy":         main,
+		"another-hoy": main,
+		"hoy-oci":     main,
+		"docker":      main,
+		"pty":         harness.PTY,
 	})
 }
 

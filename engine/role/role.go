@@ -36,7 +36,7 @@ func init() {
 		monitor.Main()
 	case "hoy-oci":
 		bundle.Enter(os.Args[1:])
-	case "hoy", "docker":
+	default: // a user's command, whatever the file is called; or a role of main's, whose arguments are no commands
 		if len(os.Args) > 1 && os.Args[1] == "oci" {
 			bundle.Enter(os.Args[2:])
 			return
