@@ -78,9 +78,12 @@ func (e *Engine) View(ctx context.Context, c *Container, root *os.File) (*View, 
 		case err != nil:
 			return nil, err
 		case lock != nil:
-			return e.mountedView(c, lock)
+			return e.mountedView(c, func() {
+				monitor.RemoveRunDir(c.place)
+				lock.Close()
+			})
 		case running.Restarting():
-			return nil, running.errRestarting()
+			return e.heldView(ctx, c)
 		}
 		root, err = e.RunningRoot(running)
 		if errors.Is(err, os.ErrPermission) {
@@ -122,12 +125,29 @@ func (e *Engine) restLock(ctx context.Context, c *Container) (lock *os.File, run
 	}
 }
 
-// mountedView mounts the root of a container at rest, whose lock it takes over.
-func (e *Engine) mountedView(c *Container, lock *os.File) (*View, error) {
-	release := func() {
-		monitor.RemoveRunDir(c.place)
-		lock.Close()
+// heldView mounts the root of a container that waits to be started again, which goes on waiting meanwhile.
+func (e *Engine) heldView(ctx context.Context, c *Container) (*View, error) {
+	client, err := monitor.Dial(c.place, 0, monitor.Size{})
+	if err == nil {
+		held := false
+		if held, err = client.Hold(); held {
+			return e.mountedView(c, func() { client.Close() })
+		}
+		client.Close()
 	}
+	if err != nil && !errors.Is(err, monitor.ErrGone) {
+		return nil, err
+	}
+	select { // it is being started, or its monitor was killed and another one comes
+	case <-time.After(5 * time.Millisecond):
+		return e.View(ctx, c, nil)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// mountedView mounts the root of a container that cannot be started until release is called, which the view does when it is closed.
+func (e *Engine) mountedView(c *Container, release func()) (*View, error) {
 	plan, err := e.viewPlan(c)
 	if err == nil {
 		var v *View

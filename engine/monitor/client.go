@@ -54,7 +54,8 @@ type Event struct {
 	Data    []byte  // valid until the next call of Next
 	Exited  bool
 	Probed  bool
-	Code    int // with Exited: the container's exit code; with Probed: the health check's
+	Held    bool
+	Code    int // with Exited: the container's exit code; with Probed: the health check's; with Held: 1 for yes
 }
 
 // Next waits for the next event. Errors: *Failure when the container could not be started, ErrGone.
@@ -78,12 +79,12 @@ func parseEvent(frame []byte) (Event, error) {
 		return Event{Stream: Stdout, Data: content}, nil
 	case frameStderr:
 		return Event{Stream: Stderr, Data: content}, nil
-	case frameExit, frameProbed:
+	case frameExit, frameProbed, frameHeld:
 		if len(content) != 4 {
 			return Event{}, fmt.Errorf("attach: a frame %q of %d bytes", frame[0], len(content))
 		}
 		code := int(int32(binary.LittleEndian.Uint32(content)))
-		return Event{Exited: frame[0] == frameExit, Probed: frame[0] == frameProbed, Code: code}, nil
+		return Event{Exited: frame[0] == frameExit, Probed: frame[0] == frameProbed, Held: frame[0] == frameHeld, Code: code}, nil
 	case frameFailure:
 		f := new(Failure)
 		if err := json.Unmarshal(content, f); err != nil {
@@ -132,6 +133,18 @@ func (c *Client) Probe() (int, error) {
 			return 0, ErrNoProbe
 		case e.Probed:
 			return e.Code, nil
+		}
+	}
+}
+
+// Hold has the monitor of a container that waits to be started again wait on until the connection is closed. It says no when the container does not wait.
+func (c *Client) Hold() (bool, error) {
+	if err := c.send(frameHold); err != nil {
+		return false, ErrGone
+	}
+	for {
+		if e, err := c.Next(); err != nil || e.Exited || e.Held {
+			return e.Held && e.Code == 1, err
 		}
 	}
 }

@@ -32,6 +32,8 @@ type hubCalls struct {
 	signal func(syscall.Signal)
 	nudge  func()
 	probe  func() int
+	hold   func() bool
+	unhold func()
 }
 
 // attached is one client as the monitor sees it.
@@ -42,6 +44,7 @@ type attached struct {
 	queue chan []byte
 	gone  chan struct{} // closed when it hung up
 	lossy atomic.Bool   // it was too slow, and misses what does not fit
+	holds bool          // it keeps the container from being started again
 	last  []byte        // the frame after all others, set before queue is closed
 }
 
@@ -136,6 +139,9 @@ func (h *hub) read(a *attached) {
 	}
 	h.drop(a)
 	a.conn.Close()
+	if a.holds {
+		h.do.unhold()
+	}
 	if a.want&Stdin != 0 {
 		h.input.end()
 	}
@@ -161,6 +167,12 @@ func (h *hub) obey(a *attached, frame []byte) {
 		}
 	case frameNudge:
 		h.do.nudge()
+	case frameHold:
+		held := 0
+		if a.holds || h.do.hold() {
+			a.holds, held = true, 1
+		}
+		a.conn.Write(codeFrame(frameHeld, held))
 	case frameProbe:
 		go func() { a.conn.Write(codeFrame(frameProbed, h.do.probe())) }() // whoever asks waits for it
 	}

@@ -45,6 +45,7 @@ type keeper struct {
 	grouped bool          // it has control groups from the start
 	leaving atomic.Bool   // the monitor is to end
 	nudged  chan struct{} // wakes await
+	gate    gate          // before the next run
 
 	through []*os.File       // the caller's standard descriptors, with the log driver passthrough
 	kept    []*os.File       // the caller's that become the container's, from 3 on
@@ -60,7 +61,7 @@ type waiter interface {
 
 func newKeeper(s *Settings, lock *os.File) *keeper {
 	k := &keeper{s: s, lock: lock, extra: map[Streams]sink{}, aborted: func() bool { return false }, nudged: make(chan struct{}, 1)}
-	k.hub = newHub(&k.input, hubCalls{resize: k.resize, signal: k.passOn, nudge: k.nudge, probe: k.probe})
+	k.hub = newHub(&k.input, hubCalls{resize: k.resize, signal: k.passOn, nudge: k.nudge, probe: k.probe, hold: k.hold, unhold: k.unhold})
 	k.log = newLogger(s.Place, &s.Log)
 	return k
 }

@@ -22,7 +22,9 @@ import (
 //	  | signal  number                        |    to the container's first process
 //	  | nudge                                 |    a user has stopped the container: it may be waiting to be started again
 //	  | probe                                 |    make the health check now
+//	  | hold                                  |    do not start the container again while this client is there
 //	  |-------------------------------------->|
+//	  |                       held    0 or 1  |    1: it waits to be started again, and goes on waiting
 //	  |                       probed  code    |
 //	  |                       stdout  bytes   |    only what is written from the hello on
 //	  |                       stderr  bytes   |
@@ -42,6 +44,8 @@ const (
 	frameNudge   = 'n'
 	frameProbe   = 'p'
 	frameProbed  = 'P'
+	frameHold    = 'l'
+	frameHeld    = 'L'
 	frameStarted = 'S'
 	frameStdout  = 'o'
 	frameStderr  = 'e'

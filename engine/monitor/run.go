@@ -163,13 +163,18 @@ func (k *keeper) groupStands() bool {
 func (k *keeper) await() bool {
 	timer := time.NewTimer(time.Until(k.again.At))
 	defer timer.Stop()
-	for {
-		if k.s.mark() == markFinal || k.leaving.Load() {
+	k.gate.open()
+	for due := false; ; {
+		stopped := k.s.mark() == markFinal
+		if k.leaving.Load() {
 			return false
+		}
+		if (due || stopped) && k.gate.shut() {
+			return !stopped
 		}
 		select {
 		case <-timer.C:
-			return k.s.mark() != markFinal && !k.leaving.Load()
+			due = true
 		case <-k.nudged:
 		}
 	}
