@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"hash/crc64"
 	"io"
 	"path"
 	"strconv"
@@ -39,7 +38,7 @@ func (s *splitter) Write(p []byte) (int, error) {
 // content takes what a file holds, or a part of it.
 func (s *splitter) content(p []byte) error {
 	if s.split != nil {
-		s.crc = crc64.Update(s.crc, storage.CRCTable, p)
+		s.crc = checksum(s.crc, p)
 	}
 	_, err := s.w.Write(p)
 	return err
