@@ -214,6 +214,7 @@ func (x *executor) perform(ctx context.Context, in *inputs, quick, key string) (
 	if err != nil {
 		return nil, err
 	}
+	x.options.Store.Prepare()
 	err = in.step.op.run(ctx, x, in, to)
 	unrecorded := errors.Is(err, errNotRecorded)
 	if err != nil && !unrecorded {

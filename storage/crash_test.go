@@ -59,6 +59,7 @@ func actBuild(s *Store) error {
 		if err != nil {
 			return err
 		}
+		s.Prepare()
 		if err := os.WriteFile(filepath.Join(g.Dir, fmt.Sprint("file", i)), data, 0o755); err != nil {
 			return err
 		}

@@ -216,3 +216,41 @@ func TestCommitOnAMissingParent(t *testing.T) {
 		t.Errorf("left: %v", names)
 	}
 }
+
+// What Prepare makes for a layer goes away again when the layer does not come about, and serves every layer that does.
+func TestPrepare(t *testing.T) {
+	left := func(s *Store) []string {
+		entries, err := os.ReadDir(s.leases())
+		check(t, err)
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	s := newStore(t)
+	g, err := s.StageLayer(nil)
+	check(t, err)
+	s.Prepare()
+	s.Prepare()
+	check(t, g.Discard(), s.Close())
+	if names := left(s); len(names) > 0 {
+		t.Errorf("left: %q", names)
+	}
+	s = another(t, s)
+	s.Prepare()
+	s.builds.running.Wait()
+	session := s.builds.session
+	if s.lib == nil || session == nil {
+		t.Fatal("nothing is prepared")
+	}
+	l := layer(t, s, "", files{"a": "A"})
+	if s.builds.session != session {
+		t.Error("what was prepared was not used")
+	}
+	_, err = s.CreateImage(ctx, ImageSpec{Config: config("x"), Layers: []*Layer{l}, Names: []string{"a"}})
+	check(t, err, s.Close())
+	if names := left(s); len(names) > 0 {
+		t.Errorf("left: %q", names)
+	}
+}

@@ -11,16 +11,17 @@ import (
 
 // builds is what committing layers needs beyond a single call.
 type builds struct {
-	mu      sync.Mutex
-	session *lease.Lease        // from the first commit until all are durable: holds the journal that says since when layers may not be durable
-	release func()              // gives up the right to add layers
-	commits int                 // so far
-	futures map[string]*future  // digests under way or known, by layer id
-	pending map[string]digested // digests that layers.json does not have yet, by layer id
-	slots   chan struct{}       // one for each digest that may be computed at a time
-	running sync.WaitGroup      // digests under way
-	ctx     context.Context     // ended by Close
-	cancel  context.CancelFunc
+	mu       sync.Mutex
+	prepared bool                // Prepare was called
+	session  *lease.Lease        // from the first commit, or Prepare, until all are durable: holds the journal that says since when layers may not be durable
+	release  func()              // gives up the right to add layers
+	commits  int                 // so far
+	futures  map[string]*future  // digests under way or known, by layer id
+	pending  map[string]digested // digests that layers.json does not have yet, by layer id
+	slots    chan struct{}       // one for each digest that may be computed at a time
+	running  sync.WaitGroup      // digests and Prepare under way
+	ctx      context.Context     // ended by Close
+	cancel   context.CancelFunc
 }
 
 // start makes what digests need; b.mu is held.
@@ -33,12 +34,40 @@ func (b *builds) start() {
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 }
 
+// Prepare opens, in the background, what Commit needs: who writes a stage meanwhile waits less for the disk afterwards. What goes wrong Commit
+// meets again, and reports.
+func (s *Store) Prepare() {
+	b := &s.builds
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.prepared {
+		return
+	}
+	b.prepared = true
+	b.running.Add(1)
+	go func() {
+		defer b.running.Done()
+		if _, err := s.library(); err != nil {
+			return
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		_ = s.openSession()
+	}()
+}
+
 // beginBuild notes on the disk, once, that from now on there are layers whose files may not be durable.
 func (s *Store) beginBuild() error {
 	b := &s.builds
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.commits++
+	return s.openSession()
+}
+
+// openSession is for beginBuild and Prepare; builds.mu is held.
+func (s *Store) openSession() error {
+	b := &s.builds
 	if b.session != nil {
 		return nil
 	}
@@ -75,8 +104,10 @@ func (s *Store) settle() error {
 	b.mu.Lock()
 	before := b.commits
 	b.mu.Unlock()
-	if err := s.syncAll(); err != nil {
-		return err
+	if before > 0 {
+		if err := s.syncAll(); err != nil {
+			return err
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,8 +128,8 @@ func (s *Store) closeBuilds() error {
 	b.mu.Unlock()
 	if cancel != nil {
 		cancel()
-		b.running.Wait()
 	}
+	b.running.Wait()
 	err := s.recordDigests()
 	if s.building() {
 		err = errors.Join(err, s.settle())
