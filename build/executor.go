@@ -25,7 +25,10 @@ type executor struct {
 	context *buildContext
 	ignore  *patternmatcher.PatternMatcher // .dockerignore; nil without one
 
-	made atomic.Bool // a layer was made
+	last     *step          // of the target
+	made     atomic.Bool    // a layer was made
+	flushing bool           // the last step's files are on their way to the disk
+	flush    errgroup.Group // that
 
 	mu      sync.Mutex
 	tmp     string         // this build's directory for files of its own
@@ -38,12 +41,21 @@ func newExecutor(o *Options, c *cache.Cache) *executor {
 
 // close releases what the steps have opened, the last first.
 func (x *executor) close() error {
-	var errs []error
+	errs := []error{x.flushed()}
 	for i := len(x.closers) - 1; i >= 0; i-- {
 		errs = append(errs, x.closers[i]())
 	}
 	x.closers = nil
 	return errors.Join(errs...)
+}
+
+// flushed waits until what perform has begun to flush is on the disk.
+func (x *executor) flushed() error {
+	if !x.flushing {
+		return nil
+	}
+	x.flushing = false
+	return x.flush.Wait()
 }
 
 func (x *executor) onClose(f func() error) {
@@ -219,6 +231,10 @@ func (x *executor) perform(ctx context.Context, in *inputs, quick, key string) (
 	unrecorded := errors.Is(err, errNotRecorded)
 	if err != nil && !unrecorded {
 		return nil, errors.Join(err, to.Discard())
+	}
+	if in.step == x.last { // nothing more will be written that takes long
+		x.flushing = true
+		x.flush.Go(x.options.Store.Flush)
 	}
 	layer, err := to.Commit(ctx, storage.CommitOptions{Parent: in.parent.top})
 	if err != nil {

@@ -53,7 +53,10 @@ func (b *builder) export(ctx context.Context, target *stage, r *result) (id stri
 // finishLayers waits for the layers' digests, and lets their files go to the disk meanwhile.
 func (b *builder) finishLayers(ctx context.Context, r *result) error {
 	var g errgroup.Group
-	if b.executor.made.Load() {
+	switch {
+	case b.executor.flushing:
+		g.Go(b.executor.flushed)
+	case b.executor.made.Load():
 		g.Go(b.options.Store.Flush)
 	}
 	for _, l := range r.layers {

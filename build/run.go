@@ -103,6 +103,7 @@ func (b *builder) build(ctx context.Context) (string, error) {
 		return "", err
 	}
 	b.warnUnused(plan)
+	b.executor.last = target.top
 	result, err := b.executor.resolve(ctx, target.top)
 	if err != nil {
 		return "", err
