@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"codeberg.org/hoy/hoy/build"
@@ -56,6 +58,7 @@ func (s *session) build(ctx context.Context, o *buildOptions, context string) (e
 	if err != nil {
 		return err
 	}
+	collectLater()
 	o.buildx.warn(s.Err)
 	if o.Labels, err = oci.ParseLabels(o.labels); err != nil {
 		return err
@@ -77,6 +80,16 @@ func (s *session) build(ctx context.Context, o *buildOptions, context string) (e
 	defer done()
 	_, err = build.Build(ctx, o.Options)
 	return errors.Join(err, run.close(), e.Store.Close()) // what a build that failed has committed stays as cache
+}
+
+// collectLater lets the heap grow to 64 MiB before it is collected for the first time: most of what a build allocates it needs until it ends, and
+// it ends soon.
+func collectLater() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	usual := debug.SetGCPercent(1600) // of 4 MiB, the least
+	runtime.AddCleanup(new([64]byte), func(percent int) { debug.SetGCPercent(percent) }, usual)
 }
 
 // buildArgs are the values of --build-arg; one without a value is the environment's to give.
