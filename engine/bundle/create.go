@@ -146,6 +146,11 @@ func (b *birth) create(wait bool) error {
 	if err != nil {
 		return err
 	}
+	if p.HostMounts {
+		if b.Beneath, err = mountOf(b.Rootfs); err != nil {
+			return err
+		}
+	}
 	start := runtime.StartOptions{
 		Stdin: b.o.Stdio[0], Stdout: b.o.Stdio[1], Stderr: b.o.Stdio[2],
 		ExtraFiles: preserved(b.o.PreserveFDs),
@@ -214,7 +219,7 @@ func (b *birth) undo() {
 	if b.process != nil {
 		b.process.Kill()
 	}
-	if err := b.Group.Remove(); err != nil {
+	if err := errors.Join(b.Group.Remove(), b.unmount()); err != nil {
 		b.r.Warn(err)
 	}
 	if b.spec.Hooks != nil && b.process != nil {

@@ -166,7 +166,7 @@ func (c *Container) end() error {
 
 // remove removes what there is of a container that has ended. Its hooks run when nothing of it is left but its directory.
 func (c *Container) remove() error {
-	if err := c.Group.Remove(); err != nil {
+	if err := errors.Join(c.Group.Remove(), c.unmount()); err != nil {
 		return err
 	}
 	spec, err := c.Spec()
@@ -180,6 +180,32 @@ func (c *Container) remove() error {
 		c.r.Warn(err)
 	}
 	return os.RemoveAll(c.dir)
+}
+
+// unmount takes off what a container without a mount namespace of its own had mounted on the host.
+func (c *Container) unmount() error {
+	for c.Beneath != 0 {
+		at, err := mountOf(c.Rootfs)
+		if err != nil || at == c.Beneath {
+			return err
+		}
+		if err := unix.Unmount(c.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("unmount %s: %w", c.Rootfs, err)
+		}
+	}
+	return nil
+}
+
+// mountOf is the number of the mount that a directory is in.
+func mountOf(dir string) (uint64, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, dir, 0, unix.STATX_MNT_ID, &st); err != nil {
+		return 0, fmt.Errorf("statx %s: %w", dir, err)
+	}
+	if st.Mask&unix.STATX_MNT_ID == 0 {
+		return 0, errors.New("a specification without a mount namespace needs Linux 5.8")
+	}
+	return st.Mnt_id, nil
 }
 
 // gone makes a directory that went away meanwhile the container that does not exist.

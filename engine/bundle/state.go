@@ -39,6 +39,8 @@ type State struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Process     runtime.Ref       `json:"process"`
 	Group       *group.Group      `json:"group,omitempty"`
+	// Beneath is the mount that the root's directory is in, of a container without a mount namespace: what is mounted over it is the container's.
+	Beneath uint64 `json:"beneath,omitempty"`
 }
 
 // Container is one container as it was when it was looked at.

@@ -161,6 +161,9 @@ func printed(fd int) string {
 // pivot_root: hooks find the root at its path on the host (config.md, createContainer). Only the specification's author names them.
 func runCreateHooks(b *birth) error {
 	hooks := &b.plan.Hooks
+	if !hooks.beforePivot() {
+		return nil
+	}
 	if err := b.conn.Send(wire.Hooks, nil); err != nil {
 		return err
 	}

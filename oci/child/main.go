@@ -133,7 +133,7 @@ func (b *birth) live() (failed *StepError) {
 		return AsStep(name, err)
 	}
 	order := steps
-	if b.plan.Hooks.beforePivot() {
+	if b.plan.Hooks.beforePivot() || b.plan.HostMounts {
 		order = stepsBeforePivot
 	}
 	for _, s := range order {

@@ -23,6 +23,9 @@ type Plan struct {
 	// Userns is the container's own user namespace, in which the child is born; nil: the parent's.
 	Userns *Userns `json:"userns,omitempty"`
 
+	// HostMounts leaves the child in the parent's mount namespace: the root is mounted there, on Rootfs.Bind, and becomes "/" by chroot(2). Who starts the child takes it off.
+	HostMounts bool `json:"hostMounts,omitempty"`
+
 	Rootfs      Rootfs   `json:"rootfs"`
 	Propagation uintptr  `json:"propagation,omitempty"` // MS_* for the root; 0 means MS_PRIVATE|MS_REC
 	Mounts      []Mount  `json:"mounts,omitempty"`

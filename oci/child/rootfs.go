@@ -250,6 +250,9 @@ func pivotRoot(b *birth) error {
 
 // changeRoot makes the working directory "/". With NoPivot the host's mounts stay below it, where only who may call chroot(2) comes to.
 func (b *birth) changeRoot() error {
+	if b.plan.HostMounts {
+		return at("/", unix.Chroot("."))
+	}
 	if b.plan.NoPivot {
 		if b.rootfs.attached { // by attachRootfs, where it was
 			if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
@@ -280,5 +283,6 @@ func attachRootfs(b *birth) error {
 	}
 	b.rootfs.attached = true
 	b.root = rootOf(b.rootfs.fd)
-	return nil
+	// What is mounted on a shared mount is shared itself.
+	return at(dir, setAttrs(b.rootfs.fd, 0, &unix.MountAttr{Propagation: unix.MS_PRIVATE}))
 }

@@ -164,6 +164,9 @@ func join(fd, kind int) error {
 // setPropagation cuts the new mount namespace off from the host's, so that nothing mounted from here on shows up there. When the plan asks for
 // shared mounts (-v …:rshared), they stay connected until the sources that shall be so are copied; nothing is attached before isolate.
 func setPropagation(b *birth) error {
+	if b.plan.HostMounts {
+		return nil
+	}
 	flags := b.plan.Propagation
 	if flags == 0 || flags&unix.MS_UNBINDABLE != 0 { // what is unbindable could not be a source
 		flags = unix.MS_PRIVATE | unix.MS_REC

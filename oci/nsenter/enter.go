@@ -87,6 +87,11 @@ func (e *entry) script(l *child.Last) (*raw.Script, error) {
 		s.Label("namespaces", "")
 		s.Call(unix.SYS_SETNS, uintptr(e.pidfd), spaces)
 	}
+	if spaces&unix.CLONE_NEWNS == 0 { // else it has brought the root
+		s.Label("root", "")
+		s.Call(unix.SYS_FCHDIR, uintptr(e.root))
+		s.Call(unix.SYS_CHROOT, s.String("."))
+	}
 	e.giveStdio(&s)
 	e.setLabels(&s)
 	l.Drop(&s)

@@ -157,8 +157,12 @@ func (p *planner) namespaces() error {
 		}
 		seen |= flag
 	}
-	if seen&unix.CLONE_NEWNS == 0 {
-		return errors.New("a specification without a mount namespace of its own is not supported")
+	p.plan.HostMounts = seen&unix.CLONE_NEWNS == 0
+	switch {
+	case p.plan.HostMounts && p.plan.Userns != nil:
+		return errors.New("a user namespace needs a mount namespace")
+	case p.plan.HostMounts && p.s.Linux.RootfsPropagation != "":
+		return errors.New("linux.rootfsPropagation needs a mount namespace")
 	}
 	return p.timens()
 }
