@@ -11,6 +11,7 @@ import (
 
 	"codeberg.org/hoy/hoy/oci/plan"
 	"codeberg.org/hoy/hoy/oci/seccomp"
+	"golang.org/x/sys/unix"
 )
 
 // Validate says what contradicts itself, is unknown or is not done yet in c, in one line; nil means that c can be run. Where
@@ -147,8 +148,12 @@ func (c *Config) checkSecurity() error {
 		return nil
 	}
 	profile, err := seccomp.Load([]byte(s.Seccomp), nil, seccomp.Host{})
-	if err == nil {
-		_, err = seccomp.Compile(profile, "")
+	if err != nil {
+		return err
+	}
+	p, err := seccomp.Compile(profile, "")
+	if err == nil && p.Flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
+		return errors.New("seccomp profile: SCMP_ACT_NOTIFY is not supported")
 	}
 	return err
 }

@@ -33,10 +33,11 @@ type CreateOptions struct {
 // birth is a container while it is created.
 type birth struct {
 	*Container
-	o       *CreateOptions
-	spec    *specs.Spec
-	lock    *os.File
-	process *runtime.Process
+	o        *CreateOptions
+	spec     *specs.Spec
+	lock     *os.File
+	process  *runtime.Process
+	notified *agent // of run: closed with the birth
 }
 
 // Create makes a container of a bundle: everything but its command runs. An error leaves nothing behind.
@@ -155,6 +156,13 @@ func (b *birth) create(wait bool) error {
 		Stdin: b.o.Stdio[0], Stdout: b.o.Stdio[1], Stderr: b.o.Stdio[2],
 		ExtraFiles: preserved(b.o.PreserveFDs),
 		Born:       b.born,
+	}
+	if !wait { // else it is the one who starts it
+		a, err := b.agent(b.spec)
+		if err != nil {
+			return err
+		}
+		b.notified, start.Notify = a, a.take
 	}
 	if b.spec.Hooks != nil {
 		start.Hooks = b.mounted(b.spec)

@@ -40,13 +40,15 @@ func (c *Container) Exec(o ExecOptions) (int, error) {
 		ConsoleSocket: o.ConsoleSocket, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket, PreserveFDs: o.PreserveFDs,
 		Stdio: o.Stdio, attached: !o.Detach,
 	}
-	p, err := c.execPlan(&o, &create)
+	p, agent, err := c.execPlan(&o, &create)
 	if err != nil {
 		return 0, err
 	}
+	defer agent.close()
 	between, err := create.interpose(o.Detach || p.Terminal)
 	start := runtime.StartOptions{
 		Stdin: create.Stdio[0], Stdout: create.Stdio[1], Stderr: create.Stdio[2], ExtraFiles: preserved(o.PreserveFDs),
+		Notify: agent.take,
 	}
 	var process *runtime.Process
 	if err == nil {
@@ -88,20 +90,21 @@ func (c *Container) enter(p *runtime.ExecPlan, o *ExecOptions, start runtime.Sta
 }
 
 // execPlan compiles the process by the container's specification.
-func (c *Container) execPlan(o *ExecOptions, create *CreateOptions) (*runtime.ExecPlan, error) {
+func (c *Container) execPlan(o *ExecOptions, create *CreateOptions) (*runtime.ExecPlan, *agent, error) {
 	spec, err := c.Spec()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	spec.Process, spec.Hooks = o.Process, nil
 	spec.Root.Path = c.Rootfs
 	if err := c.r.checkConsole(spec, create); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p, err := c.r.compile(c, spec, create)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	agent, err := c.agent(spec)
 	return &runtime.ExecPlan{
 		Pid: c.Process.Pid, StartTime: c.Process.StartTime,
 		Args: p.Args, Env: p.Env, Cwd: p.Cwd, IDs: p.IDs, Umask: p.Umask,
@@ -109,5 +112,5 @@ func (c *Container) execPlan(o *ExecOptions, create *CreateOptions) (*runtime.Ex
 		NoNewPrivileges: p.NoNewPrivileges, Seccomp: p.Seccomp, SeccompFlags: p.SeccompFlags,
 		AppArmor: p.AppArmor, SELinux: p.SELinux,
 		Caps: p.Caps, Rlimits: p.Rlimits, KeepFDs: o.PreserveFDs,
-	}, nil
+	}, agent, err
 }

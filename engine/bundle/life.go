@@ -48,7 +48,12 @@ func (c *Container) Start() error {
 		return err
 	}
 	defer conn.Close()
-	if err := runtime.Release(conn, state); err != nil {
+	agent, err := c.agent(spec)
+	if err != nil {
+		return err
+	}
+	defer agent.close()
+	if err := runtime.Release(conn, state, agent.take); err != nil {
 		return err
 	}
 	return c.started(spec)

@@ -52,7 +52,9 @@ func (b *birth) run(o *RunOptions, between *pipes) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := b.process.GoWith(state); err != nil {
+	err = b.process.GoWith(state)
+	b.notified.close()
+	if err != nil {
 		b.process = nil // it has been reaped
 		return 0, err
 	}

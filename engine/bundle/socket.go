@@ -62,7 +62,11 @@ func sendFD(socket string, f *os.File) error {
 		return err
 	}
 	defer conn.Close()
-	return unix.Sendmsg(int(conn.Fd()), []byte(f.Name()), unix.UnixRights(int(f.Fd())), nil, 0)
+	return send(conn, []byte(f.Name()), f)
+}
+
+func send(conn *os.File, message []byte, f *os.File) error {
+	return unix.Sendmsg(int(conn.Fd()), message, unix.UnixRights(int(f.Fd())), nil, unix.MSG_NOSIGNAL)
 }
 
 // checkConsole refuses a terminal that nobody takes, and a socket for none. The messages are runc's.

@@ -181,6 +181,9 @@ func runCreateHooks(b *birth) error {
 
 // runStartHooks runs the container's own hooks. They are programs of the image's, so they get no more rights than its command.
 func (b *birth) runStartHooks(l *Last) error {
+	own := *l
+	l = &own
+	l.SeccompFlags &^= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV // the listener is the command's
 	for i := range b.plan.Hooks.Start {
 		if err := b.plan.Hooks.Start[i].Run(b.state, l); err != nil {
 			return fmt.Errorf("startContainer %w", err)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"codeberg.org/hoy/hoy/oci/child/wire"
 	"codeberg.org/hoy/hoy/oci/nsenter/nofile"
 	"codeberg.org/hoy/hoy/oci/nsenter/raw"
 	"golang.org/x/sys/unix"
@@ -29,8 +30,11 @@ type Last struct {
 	// Keep are further descriptors that stay open until execve closes them: what a failure is reported by.
 	Keep           []int
 	KillWithParent bool
-	ParentSocket   int // closed at its other end when the parent is dead; looked at with KillWithParent
+	ParentSocket   int // closed at its other end when the parent is dead, which gets the filter's listener; used with KillWithParent and Notifies
 }
+
+// Notifies says whether the filter has a listener, whom it notifies of calls.
+func (l *Last) Notifies() bool { return l.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 }
 
 // The names of the last steps, in errors.
 const (
@@ -134,6 +138,9 @@ func (l *Last) seccomp(s *raw.Script) {
 	const setModeFilter = 1
 	s.Label(stepSeccomp, "")
 	s.Call(unix.SYS_SECCOMP, setModeFilter, uintptr(l.SeccompFlags), s.Filter(l.Seccomp))
+	if l.Notifies() {
+		s.SendFD(l.ParentSocket, wire.Bare(wire.Notify)) // at once: the next call may wait for the listener
+	}
 }
 
 func (l *Last) cwd() string {

@@ -80,7 +80,7 @@ func (e *entry) script(l *child.Last) (*raw.Script, error) {
 		return nil, err
 	}
 	l.Keep = []int{report}
-	if e.KillWithParent {
+	if e.KillWithParent || l.Notifies() {
 		l.Keep, l.ParentSocket = append(l.Keep, e.conn.FD), e.conn.FD
 	}
 	if spaces != 0 {

@@ -225,7 +225,13 @@ func (p *planner) confine() error {
 	}
 	var err error
 	p.plan.Seccomp, p.plan.SeccompFlags, err = p.o.Filter(p.s.Linux.Seccomp)
-	return err
+	if err != nil || p.plan.SeccompFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
+		return err
+	}
+	if p.o.Docker != nil || p.s.Linux.Seccomp.ListenerPath == "" {
+		return errors.New("linux.seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
+	}
+	return nil
 }
 
 // capabilities sets the five sets. What the host does not have cannot be given.

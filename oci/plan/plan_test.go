@@ -52,8 +52,10 @@ func TestPlanRefuses(t *testing.T) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "time"})
 			s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"realtime": {}}
 		},
-		"without a mount namespace": func(s *specs.Spec) { s.Linux.Namespaces = nil },
-		`rootfsPropagation "x"`:     func(s *specs.Spec) { s.Linux.RootfsPropagation = "x" },
+		"linux.rootfsPropagation needs a mount namespace": func(s *specs.Spec) {
+			s.Linux.Namespaces, s.Linux.RootfsPropagation = nil, "shared"
+		},
+		`rootfsPropagation "x"`: func(s *specs.Spec) { s.Linux.RootfsPropagation = "x" },
 		"the mount at /b is no bind": func(s *specs.Spec) {
 			s.Mounts = []specs.Mount{{Destination: "/b", Type: "tmpfs", UIDMappings: make([]specs.LinuxIDMapping, 1)}}
 		},

@@ -49,7 +49,7 @@ func (c clone) start(o StartOptions) (*Process, error) {
 		return nil, err
 	}
 	defer peer.Close()
-	proc := &Process{conn: parent}
+	proc := &Process{conn: parent, notify: o.Notify}
 	if err := c.execute(proc, exe, c.files(o, null, peer), o); err != nil {
 		parent.Close()
 		return nil, fmt.Errorf("clone: %w", err)

@@ -83,6 +83,10 @@ func (p *Process) enter(message []byte, o StartOptions) (pids nsenter.Pids, err 
 		switch kind {
 		case wire.Console:
 			p.Console = os.NewFile(uintptr(fd), "console")
+		case wire.Notify:
+			if err := p.notified(fd); err != nil {
+				return pids, err
+			}
 		case wire.Pids:
 			if err := wire.Unmarshal(data, &pids); err != nil {
 				return pids, fmt.Errorf("decode pids: %w", err)

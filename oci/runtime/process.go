@@ -28,6 +28,8 @@ type StartOptions struct {
 	Born func(*Process) error
 	// Hooks runs those of the plan's hooks that are not the child's, when the container is mounted, and gives the state for the others. It must be set for a plan with hooks.
 	Hooks func(*Process) ([]byte, error)
+	// Notify takes the listener of a plan's filter that notifies somebody. It must be set for such a plan.
+	Notify func(*os.File) error
 	// Listener is a listening Unix socket and Mark a locked file. With them the process is not the caller's to let go: it waits, after Leave, for who
 	// connects (Release), and holds the mark until its command runs.
 	Listener, Mark *os.File
@@ -41,7 +43,8 @@ type Process struct {
 	Pidfd     *os.File // nil where the kernel has none (before 5.3)
 	Console   *os.File // the pseudo-terminal's master with Terminal, else nil; the caller closes it
 
-	conn    wire.Conn     // to the child; FD is -1 after Go
+	conn    wire.Conn // to the child; FD is -1 after Go
+	notify  func(*os.File) error
 	release chan struct{} // closed when the thread that the child's PDEATHSIG hangs on may end; nil without one
 }
 
@@ -86,9 +89,9 @@ func (p *Process) Leave() error {
 }
 
 // Release lets the command run of a container that somebody else created: conn is connected to its Listener. It returns once the command was
-// executed; a *StepError means that it was not.
-func Release(conn *os.File, state []byte) error {
-	p := &Process{conn: wire.Conn{FD: int(conn.Fd())}}
+// executed; a *StepError means that it was not. notify is StartOptions.Notify.
+func Release(conn *os.File, state []byte, notify func(*os.File) error) error {
+	p := &Process{conn: wire.Conn{FD: int(conn.Fd())}, notify: notify}
 	if err := p.conn.Send(wire.Go, state); err != nil {
 		return fmt.Errorf("let the container run: %w", err)
 	}

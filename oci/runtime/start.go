@@ -159,6 +159,10 @@ func (p *Process) listen(hooks func(*Process) ([]byte, error)) error {
 			if err := p.conn.Send(wire.Go, state); err != nil {
 				return fmt.Errorf("let the container go on: %w", err)
 			}
+		case wire.Notify:
+			if err := p.notified(fd); err != nil {
+				return err
+			}
 		case wire.Ready:
 			return nil
 		case wire.Failed:
@@ -167,6 +171,13 @@ func (p *Process) listen(hooks func(*Process) ([]byte, error)) error {
 			return fmt.Errorf("unexpected message %q from the container's process", kind)
 		}
 	}
+}
+
+// notified passes the listener of the child's filter on.
+func (p *Process) notified(fd int) error {
+	listener := os.NewFile(uintptr(fd), "seccompFd")
+	defer listener.Close()
+	return p.notify(listener)
 }
 
 func failure(data []byte) error {

@@ -25,8 +25,6 @@ func result(action specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 		return unix.SECCOMP_RET_ERRNO | value, nil
 	case specs.ActTrace:
 		return unix.SECCOMP_RET_TRACE | value, nil
-	case specs.ActNotify:
-		return 0, ErrNotify
 	}
 	plain, ok := plainResult(action)
 	if !ok {
@@ -51,24 +49,33 @@ func plainResult(action specs.LinuxSeccompAction) (uint32, bool) {
 		return unix.SECCOMP_RET_LOG, true
 	case specs.ActAllow:
 		return unix.SECCOMP_RET_ALLOW, true
+	case specs.ActNotify:
+		return unix.SECCOMP_RET_USER_NOTIF, true
 	}
 	return 0, false
 }
 
 // filterFlags are the flags for seccomp(2). Without a list runc sets SPEC_ALLOW. TSYNC has no meaning before exec, and
-// WAIT_KILLABLE_RECV none without a listener (the kernel would refuse it).
-func filterFlags(list []specs.LinuxSeccompFlag) (uint, error) {
-	if list == nil {
-		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
-	}
+// WAIT_KILLABLE_RECV none without a listener (the kernel would refuse it), whom a profile has that notifies.
+func filterFlags(list []specs.LinuxSeccompFlag, notifies bool) (uint, error) {
 	flags := uint(0)
+	if notifies {
+		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	if list == nil {
+		return flags | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
+	}
 	for _, f := range list {
 		switch f {
 		case specs.LinuxSeccompFlagLog:
 			flags |= unix.SECCOMP_FILTER_FLAG_LOG
 		case specs.LinuxSeccompFlagSpecAllow:
 			flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
-		case specs.LinuxSeccompFlagWaitKillableRecv, "SECCOMP_FILTER_FLAG_TSYNC":
+		case specs.LinuxSeccompFlagWaitKillableRecv:
+			if notifies {
+				flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+			}
+		case "SECCOMP_FILTER_FLAG_TSYNC":
 		default:
 			return 0, fmt.Errorf("seccomp profile: unknown flag %q", f)
 		}

@@ -58,6 +58,24 @@ func readRules(p *specs.LinuxSeccomp) (*ruleSet, error) {
 	return set, nil
 }
 
+// notifies says whether any call is a listener's to judge.
+func (s *ruleSet) notifies() (found bool, err error) {
+	sendmsg, _ := rowOf("sendmsg")
+	for i := range s.verdicts {
+		if s.verdicts[i].gives(unix.SECCOMP_RET_USER_NOTIF) {
+			if i == sendmsg {
+				return false, ErrNotify
+			}
+			found = true
+		}
+	}
+	return found, nil
+}
+
+func (v *verdict) gives(ret uint32) bool {
+	return v.ret == ret || slices.ContainsFunc(v.alternatives, func(a alternative) bool { return a.ret == ret })
+}
+
 // newerResult is what calls get that are newer than the profile: ENOSYS, so that programs fall back to the older call they
 // know (runc's libcontainer/seccomp/patchbpf), unless the default lets them through or hands them to a tracer.
 func newerResult(action specs.LinuxSeccompAction, otherwise uint32) uint32 {

@@ -13,7 +13,7 @@ import (
 
 // What a profile may ask for that cannot be given.
 var (
-	ErrNotify  = errors.New("seccomp profile: SCMP_ACT_NOTIFY is not supported")
+	ErrNotify  = errors.New("seccomp profile: SCMP_ACT_NOTIFY cannot be the default, nor what sendmsg gets, by which the listener is handed over")
 	ErrTooLong = errors.New("seccomp profile: more than 4096 instructions")
 )
 
@@ -38,11 +38,15 @@ func Compile(p *specs.LinuxSeccomp, goarch string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	flags, err := filterFlags(p.Flags)
+	set, err := readRules(p)
 	if err != nil {
 		return nil, err
 	}
-	set, err := readRules(p)
+	notifies, err := set.notifies()
+	if err != nil {
+		return nil, err
+	}
+	flags, err := filterFlags(p.Flags, notifies)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,8 @@ func TestCompileRefuses(t *testing.T) {
 		{&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{"X"}}, "amd64", `unknown flag "X"`},
 		{&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{"X"}}, "amd64", `unknown architecture "X"`},
 		{&specs.LinuxSeccomp{DefaultAction: specs.ActAllow}, "riscv64", "not supported on riscv64"},
-		{one(specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActNotify}), "amd64", ErrNotify.Error()},
+		{one(specs.LinuxSyscall{Names: []string{"sendmsg"}, Action: specs.ActNotify}), "amd64", ErrNotify.Error()},
+		{one(specs.LinuxSyscall{Names: []string{"sendmsg"}, Action: specs.ActNotify, Args: arg(0, specs.OpEqualTo)}), "amd64", ErrNotify.Error()},
 		{one(specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActAllow, Args: arg(6, specs.OpEqualTo)}), "amd64", "index 6"},
 		{one(specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActAllow, Args: arg(0, "SCMP_CMP_X")}), "amd64", `operator "SCMP_CMP_X"`},
 		{one(specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActKill, ErrnoRet: new(uint)}), "amd64", "takes no errno"},
@@ -126,9 +127,18 @@ func TestCompileRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
 	}
-	_, err := Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, "amd64")
-	if !errors.Is(err, ErrNotify) {
-		t.Errorf("got %v, want ErrNotify", err)
+}
+
+func TestNotify(t *testing.T) {
+	p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv},
+		Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}}}
+	prog, err := Compile(p, "amd64")
+	if err != nil || prog.Flags != unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV {
+		t.Errorf("%+v, %v", prog, err)
+	}
+	p.Syscalls[0].Action = specs.ActErrno
+	if prog, err = Compile(p, "amd64"); err != nil || prog.Flags != 0 {
+		t.Errorf("without a listener: %+v, %v", prog, err)
 	}
 }
 

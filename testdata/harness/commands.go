@@ -18,6 +18,7 @@ import (
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"code":       codeCmd,
 	"eventually": eventuallyCmd,
+	"agent":      agentCmd,
 	"registry":   registryCmd,
 	"signal":     signalCmd,
 	"port":       portCmd,

@@ -13,6 +13,10 @@
 //	  | ---- Go: the state, for hooks ----> |
 //	  | <--- (end of file) ---------------- |  execve closed the socket
 //
+// A filter that notifies somebody of calls (seccomp_unotify(2)) has
+//
+//	| <--- Notify: a descriptor --------- |  the filter's listener, as soon as there is the filter
+//
 // The child of an exec sends Pids in place of Ready, and does not wait. At any time before the end of file the child may send
 //
 //	| <--- Failed: a StepError ---------- |  and exit
@@ -42,6 +46,7 @@ const (
 	Hooks   Kind = 'H'
 	Leave   Kind = 'L'
 	Pids    Kind = 'I'
+	Notify  Kind = 'N'
 	Failed  Kind = 'F'
 )
 
@@ -97,6 +102,9 @@ func (c Conn) send(k Kind, payload, rights []byte) error {
 	}
 	return nil
 }
+
+// Bare is a message that holds nothing, for who sends it by itself.
+func Bare(k Kind) []byte { return append(make([]byte, 0, header), byte(k), 0, 0, 0, 0) }
 
 // Recv receives a message. fd is the descriptor that came with it, closed on exec, or -1. The error is io.EOF when the other end is closed.
 func (c Conn) Recv() (k Kind, payload []byte, fd int, err error) {

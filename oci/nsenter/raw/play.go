@@ -67,6 +67,9 @@ func play(calls []call, rep *reporter) int {
 			}
 		}
 		c.ret, _, c.errno = syscall.RawSyscall6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+		if c.save != nil {
+			*c.save = uint32(c.ret)
+		}
 		if !settle(c, rep) {
 			return i
 		}

@@ -46,7 +46,8 @@ type call struct {
 	onlyIf uint16    // when not 0: the call is made only if the call of that number failed
 	kind   kind
 	label  uint16
-	check  *byte // when not nil: must be '/' after the call (getcwd(2))
+	check  *byte   // when not nil: must be '/' after the call (getcwd(2))
+	save   *uint32 // when not nil: gets the result
 	ret    uintptr
 	errno  syscall.Errno
 }
@@ -91,6 +92,19 @@ func (s *Script) Unless(r Result) { s.calls[len(s.calls)-1].onlyIf = uint16(r) }
 
 // Use puts the result of r in place of the argument with the number arg, counted from 0, of the last call.
 func (s *Script) Use(arg int, r Result) { s.calls[len(s.calls)-1].from[arg] = uint16(r) }
+
+// SendFD adds a sendmsg(2) of the message, with the descriptor that the last call gives, over the socket fd.
+func (s *Script) SendFD(fd int, message []byte) {
+	rights := unix.UnixRights(0)
+	number := &rights[unix.CmsgLen(0)]
+	s.calls[len(s.calls)-1].save = (*uint32)(unsafe.Pointer(number))
+	iov := &unix.Iovec{Base: &message[0]}
+	iov.SetLen(len(message))
+	m := &unix.Msghdr{Iov: iov, Control: &rights[0]}
+	m.SetIovlen(1)
+	m.SetControllen(len(rights))
+	s.Call(unix.SYS_SENDMSG, uintptr(fd), s.hold(unsafe.Pointer(m), m), unix.MSG_NOSIGNAL)
+}
 
 // Fork adds a clone(2) with SIGCHLD and the flags: what follows is done by the child only. Its pid is reported.
 func (s *Script) Fork(flags uintptr) {
