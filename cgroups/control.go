@@ -153,11 +153,16 @@ func cannotGather(err error) *Error {
 		Fix: "start it with --cgroups=enabled to be able to pause it"}
 }
 
+// noFreezer is why no container can be paused here, whatever group it has.
+func noFreezer(why *Error) *Error {
+	return &Error{What: "there is no control group that could stop its processes", err: why, Fix: strings.TrimSuffix(why.Fix, or(""))}
+}
+
 func (h *Host) planGather(o MakeOptions, list func() ([]int, error)) (*group.Group, error) {
 	g := &group.Group{Version: group.Version, Dirs: map[string]string{}}
 	switch h.Mode {
 	case None:
-		return nil, cannotGather(h.why)
+		return nil, noFreezer(h.why)
 	case V1:
 		for names, mount := range h.mounts {
 			if has(strings.Split(names, ","), "freezer") {
@@ -166,7 +171,7 @@ func (h *Host) planGather(o MakeOptions, list func() ([]int, error)) (*group.Gro
 				return g, nil
 			}
 		}
-		return nil, cannotGather(h.missing("freezer", root))
+		return nil, noFreezer(h.missing("freezer", root))
 	}
 	pids, err := list()
 	if err != nil || len(pids) == 0 {
