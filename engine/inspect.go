@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +58,7 @@ func imageName(cfg *oci.Config) string {
 }
 
 func (c *Container) logPathIfAny() string {
-	if _, err := os.Stat(c.LogPath()); err != nil {
+	if l, err := c.Config.Log(); err != nil || l.MaxFiles == 0 {
 		return ""
 	}
 	return c.LogPath()
@@ -192,6 +191,7 @@ func inspectHostConfig(cfg *oci.Config) InspectHostConfig {
 		h.Ulimits = append(h.Ulimits, InspectUlimit{Name: u.Name, Hard: u.Hard, Soft: u.Soft})
 	}
 	h.mounts(cfg.Mounts)
+	h.MaskedPaths, h.ReadonlyPaths = cfg.SystemPaths()
 	return h
 }
 

@@ -141,6 +141,16 @@ func (s *Security) systemPaths(masked, readonly []string) (m, r []string) {
 	return append(m, s.Mask...), r
 }
 
+// SystemPaths are the paths of the kernel's file systems that the container finds empty, and those that it cannot change. Of the masked ones those
+// that the host has for each of its CPUs are left out.
+func (c *Config) SystemPaths() (masked, readonly []string) {
+	sec, err := c.Security()
+	if err != nil || c.Privileged {
+		return sec.Mask, nil
+	}
+	return sec.systemPaths(defaultMasked(0), defaultReadonly())
+}
+
 // matches says whether p is the path pattern, or one that it describes ("/proc/*").
 func matches(pattern, p string) bool {
 	ok, err := path.Match(pattern, p)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,9 @@ import (
 	"strings"
 
 	"codeberg.org/hoy/hoy/engine/cdi"
+	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/oci"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // config gives the Config that the flags and args (IMAGE [COMMAND] [ARG...]) describe.
@@ -47,6 +50,9 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 		value := int64(o.swappiness)
 		c.Resources.MemorySwappiness = &value
 	}
+	if err := o.useSubIDs(); err != nil {
+		return nil, err
+	}
 	o.addReadOnlyTmpfs()
 	o.environ.rules(&c.EnvRules)
 	var err error
@@ -63,6 +69,34 @@ func (o *containerOptions) config(args []string) (*oci.Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// useSubIDs gives the container the subordinate ids of --subuidname and --subgidname, from its id 0 on. Each is the other where it is missing.
+func (o *containerOptions) useSubIDs() error {
+	if o.subUser+o.subGroup == "" {
+		return nil
+	}
+	c := &o.cfg
+	if len(c.UIDMap)+len(c.GIDMap) > 0 {
+		return errors.New("conflicting options: --subuidname and --subgidname cannot be used with --uidmap and --gidmap")
+	}
+	user, group := cmp.Or(o.subUser, o.subGroup), cmp.Or(o.subGroup, o.subUser)
+	uids, _ := rootless.SubIDs(user)
+	_, gids := rootless.SubIDs(group)
+	if len(uids) == 0 || len(gids) == 0 {
+		return fmt.Errorf("no subordinate ids of %s in /etc/subuid, or of %s in /etc/subgid", user, group)
+	}
+	c.UIDMap, c.GIDMap = mapsFromZero(uids), mapsFromZero(gids)
+	return nil
+}
+
+func mapsFromZero(ranges []userns.Range) (maps []string) {
+	next := uint32(0)
+	for _, r := range ranges {
+		maps = append(maps, fmt.Sprintf("%d:@%d:%d", next, r.Outside, r.Count))
+		next += r.Count
+	}
+	return maps
 }
 
 // useRootfs takes DIR or DIR:O as the container's root.

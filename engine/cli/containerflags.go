@@ -25,6 +25,7 @@ type containerOptions struct {
 	entrypoint         *string
 	readOnlyTmpfs      bool
 	rootfs             bool
+	subUser, subGroup  string
 	detachKeys         *string
 	cidfile            string
 	swappiness         int    // -1: the kernel's
@@ -104,6 +105,8 @@ func (o *containerOptions) isolationFlags() []*flags.Flag {
 		flags.Func(o.ulimit, "ulimit", `Ulimit options ("host": those that hoy itself has, as without any)`).As("ulimit").OneOf(ulimitNames...),
 		flags.List(&c.UIDMap, "uidmap", "UID map for the user namespace (CONTAINER:[@]FROM[:COUNT])"),
 		flags.List(&c.GIDMap, "gidmap", "GID map for the user namespace (CONTAINER:[@]FROM[:COUNT])"),
+		flags.String(&o.subUser, "subuidname", "User whose subordinate ids of /etc/subuid are the user namespace's (Podman)").As("name"),
+		flags.String(&o.subGroup, "subgidname", "Name in /etc/subgid whose ids are the user namespace's (Podman) (default: as --subuidname)").As("name"),
 		flags.String(&c.UsernsMode, "userns", "User namespace to use").OneOf("host", "auto", "keep-id", "nomap"),
 		flags.String(&c.UTSMode, "uts", "UTS namespace to use").OneOf("host"),
 	}

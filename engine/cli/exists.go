@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"codeberg.org/hoy/hoy/engine"
 	"codeberg.org/hoy/hoy/storage"
@@ -12,7 +13,7 @@ import (
 func (s *session) existsCommand(arg, kind string, find func(ref string) error, none error) *command {
 	return &command{
 		args:  arg,
-		short: "Check if a " + kind + " exists: exit code 0, or 1",
+		short: "Check if " + article(kind) + " exists: exit code 0, or 1",
 		min:   1,
 		max:   1,
 		run: func(_ context.Context, args []string) error {
@@ -62,4 +63,12 @@ func existsVolumeCommand(s *session) *command {
 	}, storage.ErrNoVolume)
 	c.complete = first(completeVolumes)
 	return c
+}
+
+// article puts "a" or "an" before a word.
+func article(word string) string {
+	if strings.ContainsAny(word[:1], "aeiou") {
+		return "an " + word
+	}
+	return "a " + word
 }

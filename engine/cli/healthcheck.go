@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +52,8 @@ func (o *healthOptions) flags() []*flags.Flag {
 	return []*flags.Flag{
 		flags.String(&o.cmd, "health-cmd", "Command to run to check health"),
 		durationFlag(&o.check.Interval, "health-interval", "Time between running the check"+each),
+		flags.Func(logLimit(&o.check.LogCount), "health-max-log-count", "How many results are kept; 0 keeps all (Podman) (default 5)").As("int"),
+		flags.Func(logLimit(&o.check.LogSize), "health-max-log-size", "How many bytes of what a check writes are kept; 0 keeps all (Podman) (default 4096)").As("int"),
 		flags.String(&o.check.OnFailure, "health-on-failure", "What to do with a container that becomes unhealthy (none|kill|restart|stop) (Podman)").OneOf(health.OnFailures...),
 		flags.Int(&o.check.Retries, "health-retries", "Consecutive failures needed to report unhealthy"),
 		durationFlag(&o.check.StartInterval, "health-start-interval", "Time between running the check during the start period"+each),
@@ -64,10 +67,24 @@ func durationFlag(p *time.Duration, spec, usage string) *flags.Flag {
 	return flags.Func(setParsed(p, time.ParseDuration), spec, usage+" (default 0s)").As("duration")
 }
 
+// logLimit reads a number of which 0 means none: -1 in a health.Check.
+func logLimit(to *int) func(string) error {
+	return func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err == nil && n < 0 {
+			err = errors.New("it cannot be negative")
+		}
+		if *to = n; n == 0 {
+			*to = -1
+		}
+		return err
+	}
+}
+
 // config gives the check that the flags describe; nil: the image's. Source: docker/cli, cli/command/container/opts.go.
 func (o *healthOptions) config() (*health.Check, error) {
 	c := &o.check
-	given := o.cmd != "" || c.Interval != 0 || c.Timeout != 0 || c.StartPeriod != 0 || c.StartInterval != 0 || c.Retries != 0 || c.OnFailure != ""
+	given := o.cmd != "" || c.Interval != 0 || c.Timeout != 0 || c.StartPeriod != 0 || c.StartInterval != 0 || c.Retries != 0 || c.OnFailure != "" || c.LogCount != 0 || c.LogSize != 0
 	if o.none {
 		if given {
 			return nil, errors.New("--no-healthcheck conflicts with --health-* options")

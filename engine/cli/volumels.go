@@ -25,13 +25,16 @@ var volumesTable = format.Table{
 // volumeRow is a volume as `volume ls` shows it. The fields are in the order that --format json gives them in. What is not counted
 // here is "N/A", as in Docker.
 type volumeRow struct {
-	Driver     string
-	Labels     string
-	Links      string
-	Mountpoint string
-	Name       string
-	Scope      string
-	Size       string
+	Driver       string
+	Labels       string
+	Availability string // of swarm, as Group and Status: N/A
+	Group        string
+	Links        string
+	Mountpoint   string
+	Name         string
+	Scope        string
+	Size         string
+	Status       string
 
 	labels map[string]string
 }
@@ -76,7 +79,7 @@ func (s *session) volumes(o volumesOptions) error {
 	rows := make([]volumeRow, len(list))
 	for i, v := range list {
 		rows[i] = volumeRow{
-			Driver: "local", Labels: joinLabels(v.Labels), Links: "N/A", Mountpoint: v.Path, Name: v.Name, Scope: "local", Size: "N/A", labels: v.Labels,
+			Driver: "local", Availability: "N/A", Group: "N/A", Status: "N/A", Labels: joinLabels(v.Labels), Links: "N/A", Mountpoint: v.Path, Name: v.Name, Scope: "local", Size: "N/A", labels: v.Labels,
 		}
 	}
 	return format.Write(s.Out, volumesTable, volumesTable.Template(o.format, o.quiet), rows)

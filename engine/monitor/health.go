@@ -194,7 +194,7 @@ func (p *prober) check(limit time.Duration) (r health.Result, ended bool) {
 	}
 	defer output.Close()
 	text := make(chan string, 1)
-	go func() { text <- readOutput(output) }()
+	go func() { text <- readOutput(output, p.k.s.Health.MaxOutput()) }()
 	status := make(chan int, 1)
 	go func() {
 		s, _ := proc.Wait()
@@ -247,12 +247,12 @@ func (p *prober) start() (*runtime.Process, *os.File, error) {
 }
 
 // readOutput reads to the end, and keeps the beginning.
-func readOutput(from io.Reader) string {
+func readOutput(from io.Reader, limit int) string {
 	kept, buf := []byte(nil), make([]byte, 1024)
 	more := ""
 	for {
 		n, err := from.Read(buf)
-		room := min(n, health.MaxOutput-len(kept))
+		room := min(n, limit-len(kept))
 		kept = append(kept, buf[:room]...)
 		if room < n {
 			more = "..."

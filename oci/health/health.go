@@ -6,6 +6,7 @@ package health
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -20,6 +21,9 @@ type Check struct {
 	StartInterval time.Duration `json:"startInterval,omitempty"`
 	Retries       int           `json:"retries,omitempty"`
 	OnFailure     string        `json:"onFailure,omitempty"` // of OnFailures (Podman)
+	// LogCount and LogSize are how many results are kept, and how many bytes of what each wrote; 0: as many as Docker keeps, -1: all (Podman).
+	LogCount int `json:"logCount,omitempty"`
+	LogSize  int `json:"logSize,omitempty"`
 }
 
 // What is done with a container that becomes unhealthy. Source: Podman, --health-on-failure.
@@ -135,10 +139,25 @@ type Result struct {
 	Output   string
 }
 
-const maxLog = 5
+// Docker's limits of the log.
+const (
+	maxLog    = 5
+	maxOutput = 4096
+)
 
 // MaxOutput is how much of a check's output is kept, in bytes.
-const MaxOutput = 4096
+func (c *Check) MaxOutput() int { return kept(c.LogSize, maxOutput) }
+
+// kept is a limit of Check: what is given, the default, or none.
+func kept(given, otherwise int) int {
+	switch given {
+	case 0:
+		return otherwise
+	case -1:
+		return math.MaxInt32
+	}
+	return given
+}
 
 // Next is how long after the last check, or after the start, the next one begins; running is how long the container runs.
 func (c *Check) Next(s *Status, running time.Duration) time.Duration {
@@ -151,8 +170,8 @@ func (c *Check) Next(s *Status, running time.Duration) time.Duration {
 // Add takes a result in; running is how long the container ran when the check began.
 func (s *Status) Add(c *Check, r Result, running time.Duration) {
 	s.Log = append(s.Log, r)
-	if len(s.Log) > maxLog {
-		s.Log = slices.Delete(s.Log, 0, len(s.Log)-maxLog)
+	if more := len(s.Log) - kept(c.LogCount, maxLog); more > 0 {
+		s.Log = slices.Delete(s.Log, 0, more)
 	}
 	switch {
 	case r.ExitCode == 0:
