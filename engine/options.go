@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"codeberg.org/hoy/hoy/engine/ahead"
 	"codeberg.org/hoy/hoy/storage"
 )
 
@@ -30,8 +31,9 @@ type StartOptions struct {
 	Attach []string
 	// Foreground makes this process the container's monitor: the container dies with it. It is what `run` without -d, -t and -a does.
 	Foreground bool
-	DetachKeys string // "": Docker's ctrl-p,ctrl-q; "-": none
-	SigProxy   bool   // signals that this process gets are passed on to the container
+	Ahead      *ahead.Process // with Foreground: what has been started already, which stays the caller's; nil: nothing
+	DetachKeys string         // "": Docker's ctrl-p,ctrl-q; "-": none
+	SigProxy   bool           // signals that this process gets are passed on to the container
 	// Kept are files of this process that become the container's descriptors from 3 on.
 	Kept []*os.File
 	// Listen, when it is not empty, says in sd_listen_fds(3)'s variables, without LISTEN_PID, that the first of Kept are sockets to be served.

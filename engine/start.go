@@ -49,6 +49,9 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 	c.lease, c.network = nil, nil
 	if o.Foreground && o.SigProxy && !settings.Plan.Terminal {
 		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true, Kept: o.Kept}
+		if p := o.Ahead; p != nil {
+			f.Sealed, f.Ahead = p.Sealed, p.Ahead
+		}
 		return monitor.Foreground(ctx, settings, lock, f)
 	}
 	return e.background(ctx, c, startOf{settings, lock, o})

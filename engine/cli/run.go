@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/engine"
+	"codeberg.org/hoy/hoy/engine/ahead"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/oci"
 	"codeberg.org/hoy/hoy/storage"
@@ -35,6 +36,8 @@ func runCommand(s *session) *command {
 }
 
 func (s *session) run(ctx context.Context, o *containerOptions, args []string) error {
+	early := ahead.Take()
+	defer early.Close()
 	cfg, err := o.config(args)
 	if err != nil {
 		return flagError(err)
@@ -49,6 +52,7 @@ func (s *session) run(ctx context.Context, o *containerOptions, args []string) e
 		Foreground: !cfg.Detach && !cfg.Tty && len(cfg.Attach) == 0 && !cfg.Restart.Any(),
 		DetachKeys: cfg.DetachKeys,
 		SigProxy:   cfg.SigProxy,
+		Ahead:      early,
 	}
 	if err := inherit(&start, cfg.Init, o.preserve); err != nil {
 		return flagError(err)

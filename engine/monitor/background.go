@@ -130,6 +130,7 @@ func (k *keeper) startForClient(conn *os.File) error {
 	if err := k.backgroundStdio(); err != nil {
 		return k.failed(err)
 	}
+	k.placeNetwork()
 	if err := k.start(); err != nil {
 		return k.failed(err)
 	}

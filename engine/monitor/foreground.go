@@ -4,13 +4,17 @@ import (
 	"context"
 	"os"
 	"syscall"
+
+	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
 // ForegroundOptions are the caller's side of a container that lives and dies with the caller.
 type ForegroundOptions struct {
-	In, Out, Err *os.File   // nil: nothing is read, nothing shown
-	Kept         []*os.File // as many as the plan keeps: the container's descriptors from 3 on
-	SigProxy     bool       // the caller's signals are the container's
+	In, Out, Err *os.File        // nil: nothing is read, nothing shown
+	Kept         []*os.File      // as many as the plan keeps: the container's descriptors from 3 on
+	SigProxy     bool            // the caller's signals are the container's
+	Sealed       *runtime.Sealed // stays the caller's; nil: it is sealed when it is needed
+	Ahead        *runtime.Ahead  // the process, when it has been started already; nil: it has not
 }
 
 // Foreground starts the container and keeps it in this process until it ends. lock is the container's, and closed in the end. ctx may end
@@ -22,14 +26,16 @@ func Foreground(ctx context.Context, s *Settings, lock *os.File, o ForegroundOpt
 	k.aborted = func() bool { return ctx.Err() != nil }
 	stop := k.proxySignals(o.SigProxy)
 	defer stop()
-	err := WriteSettings(s)
-	if err == nil {
-		err = k.foregroundStdio(o)
-	}
+	k.sealed, k.ahead = o.Sealed, o.Ahead
+	k.placeNetwork()
+	k.written = make(chan error, 1)
+	go func() { k.written <- WriteSettings(s) }() // it has time until the state says that the container runs
+	err := k.foregroundStdio(o)
 	if err == nil {
 		err = k.start()
 	}
 	if err != nil {
+		k.awaitSettings()
 		return 0, k.fail(err)
 	}
 	code, err := k.keep()

@@ -47,6 +47,9 @@ type keeper struct {
 	nudged  chan struct{} // wakes await
 	gate    gate          // before the next run
 
+	sealed  *runtime.Sealed  // foreground: the executable, which its caller has sealed; nil: it is sealed when it is needed
+	ahead   *runtime.Ahead   // foreground: its process, when it was started before; nil: it was not
+	written chan error       // foreground: what became of the settings' file, once; nil: it has been written
 	through []*os.File       // the caller's standard descriptors, with the log driver passthrough
 	kept    []*os.File       // the caller's that become the container's, from 3 on
 	extra   map[Streams]sink // foreground: where the caller wants a stream
@@ -78,8 +81,9 @@ func (k *keeper) start() error {
 		Stderr:         k.stdio.theirs[2],
 		KillWithParent: k.s.Foreground,
 		ExtraFiles:     k.kept,
+		Sealed:         k.sealed,
+		Ahead:          k.ahead,
 	}
-	k.placeNetwork()
 	entered, err := k.enter(&o)
 	k.killed = k.oomKills()
 	k.grouped = o.CgroupFD != nil && k.s.Guard == "" || len(o.CgroupProcs) > 0
@@ -147,6 +151,9 @@ func (k *keeper) ready(proc *runtime.Process) error {
 	if k.before.Again.Pending() {
 		state.History = k.before.History
 	}
+	if err := k.awaitSettings(); err != nil {
+		return err
+	}
 	if err := WriteState(k.s.Place, state, Fleeting); err != nil {
 		return err
 	}
@@ -169,6 +176,16 @@ func (k *keeper) ready(proc *runtime.Process) error {
 		return errAborted
 	}
 	return k.settle()
+}
+
+// awaitSettings waits until the settings are written.
+func (k *keeper) awaitSettings() error {
+	if k.written == nil {
+		return nil
+	}
+	err := <-k.written
+	k.written = nil
+	return err
 }
 
 // connectInput is where the clients' input goes.

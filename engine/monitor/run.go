@@ -56,6 +56,7 @@ func (k *keeper) nextRun() (started bool, err error) {
 	}
 	k.stopped.Store(false)
 	if err = k.backgroundStdio(); err == nil {
+		k.placeNetwork()
 		err = k.start()
 	}
 	switch {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 
+	"codeberg.org/hoy/hoy/engine/ahead"
 	"codeberg.org/hoy/hoy/engine/bundle"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/rootless"
@@ -42,5 +43,6 @@ func init() {
 			return
 		}
 		rootless.Enter()
+		ahead.Begin(os.Args[1:])
 	}
 }

@@ -54,6 +54,15 @@ func command(args []string) []string {
 	return args[:n]
 }
 
+// RunArgs gives the arguments of a `run`. It says no of another command.
+func RunArgs(args []string) (rest []string, ok bool) {
+	words := command(args)
+	if len(words) == 0 || words[len(words)-1] != "run" || len(words) == 2 && words[0] != "container" {
+		return nil, false
+	}
+	return skipGlobals(args)[len(words):], true
+}
+
 // globalValue gives the value of a flag before the command, "" when it is not there.
 func globalValue(args []string, flag string) string {
 	value := ""

@@ -90,12 +90,9 @@ func (m mounted) close() {
 func (b *birth) takeGiven() error {
 	b.given = make(map[int]mounted, len(b.Start.Given))
 	for _, g := range b.Start.Given {
-		kind, _, fd, err := b.conn.Recv()
+		fd, err := b.takeFile()
 		if err != nil {
 			return err
-		}
-		if kind != wire.Source || fd < 0 {
-			return fmt.Errorf("unexpected message %q", kind)
 		}
 		m := b.given[g.Mount]
 		if err := m.take(g.What, fd); err != nil {
@@ -104,6 +101,15 @@ func (b *birth) takeGiven() error {
 		b.given[g.Mount] = m
 	}
 	return nil
+}
+
+// takeFile receives one open file.
+func (b *birth) takeFile() (fd int, err error) {
+	kind, _, fd, err := b.conn.Recv()
+	if err == nil && (kind != wire.Source || fd < 0) {
+		err = fmt.Errorf("unexpected message %q", kind)
+	}
+	return fd, err
 }
 
 // take adds one file to what is known of a source.

@@ -23,7 +23,8 @@ const SocketFD = 3
 type Start struct {
 	Plan           *Plan
 	KillWithParent bool
-	Given          []Given // what the parent has opened for the child, and sends in as many messages
+	Stdio          []int   // those of descriptors 0, 1 and 2 that were not known yet when the child was started, and are sent in as many messages
+	Given          []Given // what the parent has opened for the child, and sends in as many messages after those
 	// Listener: not the parent says when to go, but who connects to a socket. It listens already; its descriptor follows the KeepFDs, and after it comes
 	// a locked file that stays open until the command runs.
 	Listener bool
@@ -167,6 +168,16 @@ func (b *birth) readPlan() error {
 	if b.Listener {
 		unix.CloseOnExec(b.listener())
 		unix.CloseOnExec(b.mark())
+	}
+	for _, i := range b.Stdio {
+		fd, err := b.takeFile()
+		if err != nil {
+			return err
+		}
+		if err := unix.Dup2(fd, i); err != nil {
+			return err
+		}
+		unix.Close(fd)
 	}
 	return b.takeGiven()
 }

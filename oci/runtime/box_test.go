@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/runtime"
@@ -246,7 +247,11 @@ func noTraces(t testing.TB) {
 		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
 			t.Errorf("a child was left behind: %d, %v", pid, err)
 		}
-		if now := openFDs(t); now > fds {
+		now := openFDs(t)
+		for end := time.Now().Add(time.Second); now > fds && time.Now().Before(end); now = openFDs(t) { // Sealed.Close does not wait
+			time.Sleep(time.Millisecond)
+		}
+		if now > fds {
 			t.Errorf("%d descriptors were left open", now-fds)
 		}
 	})

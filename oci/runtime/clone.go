@@ -31,14 +31,21 @@ type clone struct {
 
 // start starts the role from the sealed executable, with one end of a new conversation.
 func (c clone) start(o StartOptions) (*Process, error) {
-	exe, err := SealedSelf()
-	if err == nil && c.userns != nil {
-		exe, err = forStrangers(exe)
+	sealed := o.Sealed
+	if sealed == nil {
+		sealed = Seal()
+		defer sealed.Close()
 	}
+	exe, err := sealed.File()
 	if err != nil {
-		return nil, fmt.Errorf("seal hoy's executable: %w", err)
+		return nil, err
 	}
-	defer exe.Close()
+	if c.userns != nil && !mayAllExecute(exe) { // the child is another user before it executes it
+		if exe, err = sealedInMemory(); err != nil {
+			return nil, err
+		}
+		defer exe.Close()
+	}
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -72,7 +79,7 @@ func (c clone) execute(proc *Process, exe *os.File, files []uintptr, o StartOpti
 	if c.userns != nil {
 		return c.executeInside(proc, exe, files, o)
 	}
-	attr := &syscall.ProcAttr{Dir: "/", Env: childEnv, Files: files, Sys: &syscall.SysProcAttr{Cloneflags: c.flags, PidFD: &pidfd}}
+	attr := &syscall.ProcAttr{Dir: "/", Env: ChildEnv, Files: files, Sys: &syscall.SysProcAttr{Cloneflags: c.flags, PidFD: &pidfd}}
 	if o.CgroupFD != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.CgroupFD.Fd())
 	}
@@ -101,9 +108,9 @@ func beyond(exe *os.File, files []uintptr) (*os.File, error) {
 	return os.NewFile(uintptr(fd), exe.Name()), nil
 }
 
-// childEnv is the environment of the roles: nothing of the caller's, and nothing of the container's, whose environment is in the plan
-// (CVE-2025-23266). A child is one thread's work, and lives too short for a garbage collection.
-var childEnv = []string{"GOMAXPROCS=1", "GOGC=off"}
+// ChildEnv is the environment of the roles: nothing of the caller's, and nothing of the container's, whose environment is in the plan
+// (CVE-2025-23266). A child is one thread's work, lives too short for a garbage collection, and needs no time zone.
+var ChildEnv = []string{"GOMAXPROCS=1", "GOGC=off", "TZ="}
 
 // files are the child's descriptors: stdio, the socket on child.SocketFD, and what the container keeps.
 func (c clone) files(o StartOptions, null *os.File, peer wire.Conn) []uintptr {

@@ -319,9 +319,10 @@ func sum(t *testing.T, path string) [32]byte {
 
 // TestSealed looks at both ways of sealing from the outside.
 func TestSealed(t *testing.T) {
-	f, err := runtime.SealedSelf()
+	sealed := runtime.Seal()
+	defer sealed.Close()
+	f, err := sealed.File()
 	must(t, err)
-	defer f.Close()
 	noTraces(t)
 	path := "/proc/self/fd/" + itoa(int(f.Fd()))
 	if g, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {

@@ -37,17 +37,10 @@ func openUserns(p *child.Plan) (*os.File, error) {
 	return nil, fmt.Errorf("the container's network namespace, which has its user namespace, is not to be joined")
 }
 
-// forStrangers gives an executable that every user may execute: the child is another user before it executes it.
-func forStrangers(exe *os.File) (*os.File, error) {
+// mayAllExecute says whether every user may execute exe.
+func mayAllExecute(exe *os.File) bool {
 	st, err := exe.Stat()
-	if err == nil && st.Mode()&0o001 != 0 {
-		return exe, nil
-	}
-	exe.Close()
-	if err != nil {
-		return nil, err
-	}
-	return sealedInMemory()
+	return err == nil && st.Mode()&0o001 != 0
 }
 
 // executeInside is execute for a container with a user namespace of its own. No Go program may join one, because it has threads (setns(2)), so a
@@ -156,7 +149,7 @@ func (c clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*r
 	}
 	s.Call(unix.SYS_CHDIR, s.String("/"))
 	s.Label("execute", exe.Name())
-	s.Exec("/proc/self/fd/"+strconv.Itoa(int(exe.Fd())), []string{c.role}, childEnv)
+	s.Exec("/proc/self/fd/"+strconv.Itoa(int(exe.Fd())), []string{c.role}, ChildEnv)
 	return &s, undo, nil
 }
 

@@ -24,6 +24,10 @@ type StartOptions struct {
 	CgroupFD              *os.File   // directory of a v2 cgroup to be born in (CLONE_INTO_CGROUP)
 	ExtraFiles            []*os.File // become descriptors 3, 4, …; Plan.KeepFDs or ExecPlan.KeepFDs must count them
 
+	// Sealed is the executable that the child is started from, and stays the caller's; nil: it is sealed now.
+	Sealed *Sealed
+	// Ahead is the process that Start takes when it is as the plan wants it; nil: there is none.
+	Ahead *Ahead
 	// Born is told of the process when it has a pid and before it has done anything; its error ends the process.
 	Born func(*Process) error
 	// Hooks runs those of the plan's hooks that are not the child's, when the container is mounted, and gives the state for the others. It must be set for a plan with hooks.
@@ -43,6 +47,7 @@ type Process struct {
 	Pidfd     *os.File // nil where the kernel has none (before 5.3)
 	Console   *os.File // the pseudo-terminal's master with Terminal, else nil; the caller closes it
 
+	ahead   bool      // it was started before its stdio was known
 	conn    wire.Conn // to the child; FD is -1 after Go
 	notify  func(*os.File) error
 	release chan struct{} // closed when the thread that the child's PDEATHSIG hangs on may end; nil without one

@@ -14,44 +14,83 @@ import (
 
 const selfExe = "/proc/self/exe"
 
-// SealedSelf gives hoy's own executable as a file that nobody can write, not even root of the host through /proc/PID/exe
-// (CVE-2019-5736): a detached read-only overlay over its directory or, where that cannot be mounted, a sealed copy in memory.
-// The caller closes it; it is executed as /proc/self/fd/N.
-func SealedSelf() (*os.File, error) {
+// Sealed is hoy's own executable as a file that nobody can write, not even root of the host through /proc/PID/exe (CVE-2019-5736): a detached
+// read-only overlay over its directory or, where that cannot be mounted, a sealed copy in memory. It is executed as /proc/self/fd/N.
+type Sealed struct {
+	done  chan struct{}
+	file  *os.File
+	mount int // -1 when there is none of ours
+	err   error
+}
+
+// Seal begins to seal the executable. It takes half a millisecond, in which the caller does other things. The caller closes it.
+func Seal() *Sealed {
+	s := &Sealed{done: make(chan struct{}), mount: -1}
+	go func() {
+		s.seal()
+		close(s.done)
+	}()
+	return s
+}
+
+// File waits for the sealed file, which is Sealed's to close.
+func (s *Sealed) File() (*os.File, error) {
+	<-s.done
+	if s.err != nil {
+		return nil, fmt.Errorf("seal hoy's executable: %w", s.err)
+	}
+	return s.file, nil
+}
+
+// Close lets go of it.
+func (s *Sealed) Close() {
+	<-s.done
+	if s.file != nil {
+		s.file.Close()
+	}
+	if s.mount >= 0 {
+		go unix.Close(s.mount) // the kernel waits for all CPUs before it takes a mount away, and nobody need wait with it
+	}
+}
+
+func (s *Sealed) seal() {
 	exe, err := os.Readlink(selfExe)
 	if err != nil {
-		return nil, err
+		s.err = err
+		return
 	}
 	mount := sealHere
 	if !mayMount() {
 		mount = sealElsewhere
 	}
 	for _, second := range secondLayers {
-		if f, err := openSealed(mount, exe, second); err == nil {
-			return f, nil
+		if s.open(mount, exe, second) == nil {
+			return
 		}
 	}
-	return sealedInMemory()
+	s.file, s.err = sealedInMemory()
 }
 
 // secondLayers are directories that an overlay can take as its second layer, which it must have. Nothing is ever looked up in it: the
 // executable is in the first. In a user namespace nothing may be mounted below a layer, and one layer may not lie in the other.
 var secondLayers = []string{"/sys/class", "/usr/share"}
 
-// openSealed opens the executable in an overlay that has its directory as a lower layer and no upper. Unlike a read-only bind mount, an
+// open opens the executable in an overlay that has its directory as a lower layer and no upper. Unlike a read-only bind mount, an
 // overlay cannot be taken off its files, and has no inode of theirs. The mount is attached nowhere and goes with its last
 // user; its pages are those of the file itself, so it costs no memory.
-func openSealed(mount func(dir, name, second string) (int, error), exe, second string) (*os.File, error) {
+func (s *Sealed) open(mount func(dir, name, second string) (fd, mount int, err error), exe, second string) error {
 	dir, name := path.Split(exe)
-	fd, err := mount(path.Clean(dir), name, second)
+	fd, mnt, err := mount(path.Clean(dir), name, second)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := sameAsSelf(fd); err != nil {
 		unix.Close(fd)
-		return nil, err
+		unix.Close(mnt)
+		return err
 	}
-	return os.NewFile(uintptr(fd), exe), nil
+	s.file, s.mount = os.NewFile(uintptr(fd), exe), mnt
+	return nil
 }
 
 // mayMount says whether this process has CAP_SYS_ADMIN. An ordinary user outside of a user namespace of his own has not.
@@ -64,24 +103,26 @@ func mayMount() bool {
 const sealAttrs = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 
 // sealHere mounts the overlay in our own mount namespace, and opens the file name in it.
-func sealHere(dir, name, second string) (int, error) {
+func sealHere(dir, name, second string) (fd, mount int, err error) {
 	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err != nil {
-		return -1, err
+		return -1, -1, err
 	}
 	defer unix.Close(fs)
 	if err := setLayers(fs, dir, second); err != nil {
-		return -1, err
+		return -1, -1, err
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, err
+		return -1, -1, err
 	}
-	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, sealAttrs)
-	if err != nil {
-		return -1, err
+	if mount, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, sealAttrs); err != nil {
+		return -1, -1, err
 	}
-	defer unix.Close(mount)
-	return unix.Openat(mount, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if fd, err = unix.Openat(mount, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0); err != nil {
+		unix.Close(mount)
+		return -1, -1, err
+	}
+	return fd, mount, nil
 }
 
 // setLayers names the layers one by one, or in one string for kernels before 6.7, when they can be: it has 255 bytes and its own signs.
@@ -107,10 +148,10 @@ func setLayers(fs int, layers ...string) error {
 
 // sealElsewhere does the same in a user namespace that lives for the time of it, because an ordinary user may mount in one of his own only: a
 // forked child makes the calls there, and holds the file until we have opened it too.
-func sealElsewhere(dir, name, second string) (int, error) {
+func sealElsewhere(dir, name, second string) (fd, mount int, err error) {
 	var gate [2]int
 	if err := unix.Pipe2(gate[:], unix.O_CLOEXEC); err != nil {
-		return -1, err
+		return -1, -1, err
 	}
 	defer unix.Close(gate[0])
 	s := sealScript(dir, name, second)
@@ -119,10 +160,10 @@ func sealElsewhere(dir, name, second string) (int, error) {
 	f, err := s.Start(unix.CLONE_NEWUSER | unix.CLONE_NEWNS)
 	if err != nil {
 		unix.Close(gate[1])
-		return -1, err
+		return -1, -1, err
 	}
 	out, err := f.WaitFor(1)
-	fd := -1
+	fd = -1
 	switch {
 	case err != nil:
 	case out.Failure != nil:
@@ -134,7 +175,7 @@ func sealElsewhere(dir, name, second string) (int, error) {
 	}
 	unix.Close(gate[1]) // lets the child end
 	_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
-	return fd, err
+	return fd, -1, err
 }
 
 // sealScript is sealHere as a script that reports the open file.

@@ -47,7 +47,10 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 		defer c.seats.close()
 	}
 	root := prepare(p, ns)
-	proc, err := c.start(o)
+	proc := o.Ahead.take(c, o)
+	if proc == nil {
+		proc, err = c.start(o)
+	}
 	made := <-root
 	defer made.close()
 	if err != nil {
@@ -103,6 +106,12 @@ func (p *Process) introduce(plan *child.Plan, made prepared, o StartOptions) err
 		}
 	}
 	start := child.Start{Plan: plan, KillWithParent: o.KillWithParent, Listener: o.Listener != nil}
+	var files []*os.File
+	for i, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
+		if p.ahead && f != nil && !plan.Terminal {
+			start.Stdio, files = append(start.Stdio, i), append(files, f)
+		}
+	}
 	for _, g := range made.given {
 		start.Given = append(start.Given, g.Given)
 	}
@@ -111,8 +120,11 @@ func (p *Process) introduce(plan *child.Plan, made prepared, o StartOptions) err
 		return err
 	}
 	for _, g := range made.given {
-		if err := p.conn.SendFD(wire.Source, nil, int(g.File.Fd())); err != nil && !errors.Is(err, unix.EPIPE) {
-			return fmt.Errorf("send a source: %w", err)
+		files = append(files, g.File)
+	}
+	for _, f := range files {
+		if err := p.conn.SendFD(wire.Source, nil, int(f.Fd())); err != nil && !errors.Is(err, unix.EPIPE) {
+			return fmt.Errorf("send a descriptor: %w", err)
 		}
 	}
 	return p.listen(o.Hooks)

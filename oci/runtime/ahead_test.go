@@ -1,0 +1,47 @@
+package runtime_test
+
+import (
+	"testing"
+
+	"codeberg.org/hoy/hoy/oci/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// TestAhead starts containers whose process was started before: as they want it, otherwise, and not at all.
+func TestAhead(t *testing.T) {
+	b := newBox(t)
+	flags := b.plan.Clone &^ unix.CLONE_NEWCGROUP
+	for _, tt := range []struct {
+		name  string
+		birth runtime.Birth
+		ok    bool
+		taken bool
+	}{
+		{"as foreseen", runtime.Birth{Flags: flags}, true, true},
+		{"with other namespaces", runtime.Birth{Flags: flags &^ unix.CLONE_NEWUTS}, true, false},
+		{"in a group that is not there", runtime.Birth{Flags: flags, Group: "/no/such/group"}, true, false},
+		{"not foreseen", runtime.Birth{}, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			noTraces(t)
+			sealed := runtime.Seal()
+			ahead := runtime.StartAhead(sealed, func() (runtime.Birth, bool) { return tt.birth, tt.ok })
+			b.plan.Args = []string{"sh", "-c", "echo out; readlink /proc/self/fd/0; ls /proc/self/fd"}
+			var o output
+			p, err := o.start(t, b.plan, runtime.StartOptions{KillWithParent: true, Sealed: sealed, Ahead: ahead})
+			must(t, err)
+			if p.Early() != tt.taken {
+				t.Errorf("taken: %v", !tt.taken)
+			}
+			o.finish(t, p).want(t, "out\n/dev/null\n0\n1\n2\n3")
+			ahead.Discard()
+			sealed.Close()
+		})
+	}
+	t.Run("discarded", func(t *testing.T) {
+		noTraces(t)
+		sealed := runtime.Seal()
+		defer sealed.Close()
+		runtime.StartAhead(sealed, func() (runtime.Birth, bool) { return runtime.Birth{Flags: flags}, true }).Discard()
+	})
+}
