@@ -58,12 +58,15 @@ func (b *bench) close() {
 	}
 }
 
-// writeBaseContext makes the build context of the base image: a static busybox and a link for each of its programs.
+// writeBaseContext makes the build context of the base image: a static busybox, a link for each of its programs, and the directories that
+// every distribution's image has.
 func (b *bench) writeBaseContext() error {
-	bin := b.path("base", "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		return err
+	for _, dir := range []string{"bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "var"} {
+		if err := os.MkdirAll(b.path("base", "rootfs", dir), 0o755); err != nil {
+			return err
+		}
 	}
+	bin := b.path("base", "rootfs", "bin")
 	box, err := os.ReadFile("/bin/busybox")
 	if err != nil {
 		return errors.New("/bin/busybox is missing: apt-get install busybox-static")
@@ -76,7 +79,7 @@ func (b *bench) writeBaseContext() error {
 			return err
 		}
 	}
-	return os.WriteFile(b.path("base", "Dockerfile"), []byte("FROM scratch\nCOPY bin /bin\nCMD [\"sh\"]\n"), 0o644)
+	return os.WriteFile(b.path("base", "Dockerfile"), []byte("FROM scratch\nCOPY rootfs /\nCMD [\"sh\"]\n"), 0o644)
 }
 
 // kernelRelease is the kernel's version without what a distribution adds to it: "6.18".

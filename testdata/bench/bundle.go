@@ -58,16 +58,11 @@ func (b *bench) bundle(seccomp bool) (string, error) {
 	if err != nil {
 		return dir, err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return dir, err
 	}
-	if err := exec.Command("cp", "-a", b.path("base", "bin"), filepath.Join(dir, "rootfs")).Run(); err != nil {
+	if err := exec.Command("cp", "-a", b.path("base", "rootfs"), dir).Run(); err != nil {
 		return dir, fmt.Errorf("copy rootfs: %w", err)
-	}
-	for _, name := range []string{"dev", "proc", "sys"} {
-		if err := os.MkdirAll(filepath.Join(dir, "rootfs", name), 0o755); err != nil {
-			return dir, err
-		}
 	}
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }

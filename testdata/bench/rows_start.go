@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"codeberg.org/hoy/hoy/oci/runtime"
 )
 
 const emptyProgram = "an empty static Go program"
@@ -41,7 +43,7 @@ func setupChild(b *bench) ([]contender, func(), error) {
 	child := contender{name: "hoy", run: func() error {
 		cmd := exec.Command(b.hoy.program[0])
 		cmd.Args = []string{"hoy-child"}
-		cmd.Env = b.environ()
+		cmd.Env = runtime.ChildEnv
 		if err := cmd.Run(); err != nil {
 			if _, ok := err.(*exec.ExitError); !ok {
 				return err

@@ -73,7 +73,7 @@ func (b *bench) importBase(podman engine, home string) string {
 	archive := filepath.Join(home, "base.tar")
 	err := errors.Join(
 		os.WriteFile(filepath.Join(home, "storage.conf"), []byte(storage), 0o644),
-		exec.Command("tar", "-C", b.path("base"), "-cf", archive, "bin").Run(),
+		exec.Command("tar", "-C", b.path("base", "rootfs"), "-cf", archive, ".").Run(),
 		os.Chmod(archive, 0o644),
 	)
 	if err == nil {
