@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"syscall"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
@@ -56,7 +55,7 @@ func (e *Engine) endFor(ctx context.Context, c *Container, o RemoveOptions) erro
 	if o.Timeout != nil {
 		return e.Stop(ctx, c, StopOptions{Timeout: o.Timeout})
 	}
-	return e.end(ctx, c, ending{signal: syscall.SIGKILL, timeout: killTimeout})
+	return e.kill(ctx, c, false)
 }
 
 // removeLock takes the lock of a container that is to be removed. One that is just being started is waited for, and then ended with Force.

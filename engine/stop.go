@@ -15,6 +15,7 @@ const (
 	defaultStopTimeout = 10 * time.Second
 	// killTimeout is how long SIGKILL may take: a process in an uninterruptible wait takes as long as that.
 	killTimeout = 10 * time.Second
+	killTries   = 6
 )
 
 // Stop sends the stop signal, waits, and sends SIGKILL after the timeout; the container's restart policy does not start it again. A container
@@ -37,8 +38,7 @@ func (e *Engine) Stop(ctx context.Context, c *Container, o StopOptions) error {
 	end := ending{sig, stopTimeout(c, o), o.restart}
 	err = e.end(ctx, c, end)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		end.signal, end.timeout = syscall.SIGKILL, killTimeout
-		err = e.end(ctx, c, end)
+		err = e.kill(ctx, c, o.restart)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot stop container: %s: %w", c.Name(), err)
@@ -104,7 +104,7 @@ func (e *Engine) Kill(c *Container, signal string) error {
 	case !c.Running() && !c.Restarting():
 		return fmt.Errorf("cannot kill container: %s: container %s is not running%w", c.Name(), c.ID(), hidden{ErrNotRunning})
 	case sig == syscall.SIGKILL || c.Restarting():
-		err = e.end(context.Background(), c, ending{signal: sig, timeout: killTimeout})
+		err = e.kill(context.Background(), c, false)
 	default:
 		if err = monitor.MarkStopped(c.place, sig == own); err == nil {
 			err = c.deliver(sig)
@@ -129,6 +129,23 @@ func (o *ending) mark(p monitor.Place) error {
 		return monitor.MarkRestart(p)
 	}
 	return monitor.MarkStopped(p, true)
+}
+
+// errNoExit is Docker's.
+var errNoExit = errors.New("tried to kill container, but did not receive an exit event")
+
+// kill ends a container by SIGKILL. It gives up on a process that does not die, but not on a busy machine on which its end is slow to be recorded.
+func (e *Engine) kill(ctx context.Context, c *Container, restart bool) error {
+	for range killTries {
+		err := e.end(ctx, c, ending{syscall.SIGKILL, killTimeout, restart})
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+		if now, err := e.load(c.ID()); err == nil && now.process != nil && now.process.Alive() {
+			break
+		}
+	}
+	return errNoExit
 }
 
 // end sends a signal and waits until the container has ended, for good, and its monitor has recorded that; context.DeadlineExceeded.

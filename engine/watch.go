@@ -30,7 +30,8 @@ func (w *watch) close() {
 	}
 }
 
-// cancel has a container that waits to be started again stay where it is.
+// cancel has a container that waits to be started again stay where it is. It returns too when it was started all the same: who starts it for a
+// monitor that was killed does so in a new run directory, where the mark that it is not wanted any more may be missing.
 func (w *watch) cancel(ctx context.Context) error {
 	for {
 		if w.client == nil { // another monitor is just taking over
@@ -41,7 +42,7 @@ func (w *watch) cancel(ctx context.Context) error {
 		}
 		if w.client != nil {
 			w.client.Nudge()
-			_, err := w.waitClient(ctx)
+			err := w.ask(ctx, (*monitor.Client).WaitStarted)
 			if !errors.Is(err, monitor.ErrGone) {
 				return err
 			}
@@ -71,14 +72,23 @@ func (w *watch) wait(ctx context.Context) (int, error) {
 	return w.unwatched(ctx)
 }
 
-func (w *watch) waitClient(ctx context.Context) (int, error) {
+func (w *watch) waitClient(ctx context.Context) (code int, err error) {
+	err = w.ask(ctx, func(c *monitor.Client) error {
+		code, err = c.WaitExit()
+		return err
+	})
+	return code, err
+}
+
+// ask waits for something of the client's until ctx ends.
+func (w *watch) ask(ctx context.Context, what func(*monitor.Client) error) error {
 	stop := context.AfterFunc(ctx, func() { w.client.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	code, err := w.client.WaitExit()
+	err := what(w.client)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return 0, ctx.Err()
+		return ctx.Err()
 	}
-	return code, err
+	return err
 }
 
 // unwatched waits for the process itself, and for whoever then holds the container's lock to record its end.
