@@ -51,7 +51,11 @@ func (l *lab) monitored(networks ...string) (*os.File, *Result, func(ports ...st
 			l.t.Fatal(err)
 		}
 		l.run(func(ctx context.Context) {
-			server := ports.Server(target)
+			server, err := ports.Server(target)
+			if err != nil {
+				l.t.Error(err)
+				return
+			}
 			for ctx.Err() == nil { // many rounds: what comes between two is not lost
 				server.Round(ctx, time.Now().Add(50*time.Millisecond))
 			}

@@ -78,21 +78,35 @@ func (n *Network) ForMonitor(p monitor.Place) (*monitor.Network, error) {
 		return nil, fmt.Errorf("encode the network: %w", err)
 	}
 	out := &monitor.Network{Spec: spec, Joined: n.Endpoint == nil, Files: n.Files, Inherited: len(n.Files)}
-	server := wake.Part{Env: wake.SmallRuntime(), Files: []int{fileNS, fileUDP, fileTCP}, Watch: []int{fileUDP, fileTCP}}
-	first := fileMore
+	datagrams := wake.Part{Args: []string{whatDatagrams}, Files: []int{fileNS, fileUDP, fileTCP}, Watch: []int{fileUDP, fileTCP}}
+	streams := wake.Part{Args: []string{whatStreams}, Files: []int{fileNS}}
+	next := fileMore
 	if n.Uplink != nil {
 		part, err := uplink.Part(*n.Uplink, fileMore)
 		if err != nil {
 			return nil, err
 		}
 		out.Parts = append(out.Parts, part)
-		first++
+		next++
 	}
-	for i := first; i < len(n.Files); i++ {
-		server.Files, server.Watch = append(server.Files, i), append(server.Watch, i)
+	for _, port := range n.Ports {
+		part := &datagrams
+		switch port.Protocol {
+		case "sctp":
+			continue
+		case "tcp":
+			part = &streams
+		}
+		part.Files, part.Watch = append(part.Files, next), append(part.Watch, next)
+		next++
 	}
-	server.Args = []string{Role, p.Root, p.Run, p.ID, strconv.Itoa(len(server.Files))}
-	out.Parts = append(out.Parts, server)
+	for _, part := range []wake.Part{datagrams, streams} {
+		if len(part.Watch) > 0 {
+			part.Env = wake.SmallRuntime()
+			part.Args = []string{Role, p.Root, p.Run, p.ID, part.Args[0], strconv.Itoa(len(part.Files))}
+			out.Parts = append(out.Parts, part)
+		}
+	}
 	if n.Hub != nil {
 		out.Files = append(out.Files, n.Hub)
 		out.Inherited++

@@ -38,24 +38,17 @@ type Ports struct {
 // socket is one reserved port.
 type socket struct {
 	port  record.Port
-	tcp   *net.TCPListener // one of the two is set
+	tcp   int // a listening socket, which Go's own poller is to know nothing of; one of the two is set
 	udp   *net.UDPConn
 	relay *relay // with udp
 }
 
-// until has what waits for the socket give up then.
-func (s socket) until(t time.Time) {
-	if s.tcp != nil {
-		s.tcp.SetDeadline(t)
-	}
-	if s.udp != nil {
-		s.udp.SetReadDeadline(t)
-	}
-}
-
+// until has what waits for datagrams give up then.
 func (p *Ports) until(t time.Time) {
 	for _, s := range p.sockets {
-		s.until(t)
+		if s.udp != nil {
+			s.udp.SetReadDeadline(t)
+		}
 	}
 }
 
@@ -125,9 +118,10 @@ func listen(want record.Port, number uint16, family string) (s socket, err error
 		if err != nil {
 			return s, err
 		}
-		s.tcp = l.(*net.TCPListener)
+		defer l.Close()
 		s.port.HostPort = l.Addr().(*net.TCPAddr).AddrPort().Port()
-		return s, nil
+		s.tcp, err = duplicate(l.(*net.TCPListener))
+		return s, err
 	}
 	config.Control = receiveDestination
 	c, err := config.ListenPacket(context.Background(), "udp"+family, address)
@@ -137,6 +131,16 @@ func listen(want record.Port, number uint16, family string) (s socket, err error
 	s.udp, s.relay = c.(*net.UDPConn), newRelay()
 	s.port.HostPort = c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	return s, nil
+}
+
+// duplicate gives a descriptor of the same socket, outside of Go's poller.
+func duplicate(c syscall.Conn) (fd int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	failed := raw.Control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 1) })
+	return fd, errors.Join(failed, err)
 }
 
 // receiveDestination has every datagram come with the address it was sent to, so that the reply comes from there.
@@ -196,8 +200,9 @@ func (p *Ports) Files() ([]*os.File, error) {
 }
 
 func (s socket) file() (*os.File, error) {
-	if s.tcp != nil {
-		return s.tcp.File()
+	if s.tcp != 0 {
+		fd, err := unix.FcntlInt(uintptr(s.tcp), unix.F_DUPFD_CLOEXEC, 1)
+		return os.NewFile(uintptr(fd), "port"), err
 	}
 	return s.udp.File()
 }
@@ -228,12 +233,9 @@ func FromFiles(bound []record.Port, files []*os.File) (*Ports, error) {
 func inherit(b record.Port, f *os.File) (socket, error) {
 	s := socket{port: b}
 	if b.Protocol == "tcp" {
-		l, err := net.FileListener(f)
-		if err != nil {
-			return s, err
-		}
-		s.tcp, _ = l.(*net.TCPListener)
-		return s, nil
+		var err error
+		s.tcp, err = duplicate(f)
+		return s, err
 	}
 	c, err := net.FilePacketConn(f)
 	if err != nil {
@@ -247,9 +249,10 @@ func inherit(b record.Port, f *os.File) (socket, error) {
 // Close gives the ports back.
 func (p *Ports) Close() error {
 	var err error
-	for _, s := range p.sockets {
-		if s.tcp != nil {
-			err = errors.Join(err, s.tcp.Close())
+	for i, s := range p.sockets {
+		if s.tcp != 0 {
+			err = errors.Join(err, unix.Close(s.tcp))
+			p.sockets[i].tcp = 0
 		}
 		if s.udp != nil {
 			err = errors.Join(err, s.udp.Close())

@@ -3,10 +3,10 @@ package publish
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,51 +17,68 @@ import (
 	"codeberg.org/hoy/hoy/netns/space"
 )
 
-const dialPatience = 10 * time.Second
-
 // Server passes on the traffic of one container's ports.
 type Server struct {
 	ports  *Ports
 	target Target
-	tasks  sync.WaitGroup // of connections
+	loop   *loop          // TCP; nil: no such port
+	tasks  sync.WaitGroup // of UDP clients
 
 	mu    sync.Mutex
-	conns map[net.Conn]bool // nil: closed
+	conns map[net.Conn]bool // UDP; nil: closed
 }
 
-// Server makes the server of the ports. It is for Round, and for Close in the end.
-func (p *Ports) Server(t Target) *Server {
-	return &Server{ports: p, target: t, conns: map[net.Conn]bool{}}
+// Server makes the server of the ports. It is for Round, one at a time, and for Close in the end.
+func (p *Ports) Server(t Target) (*Server, error) {
+	s := &Server{ports: p, target: t, conns: map[net.Conn]bool{}}
+	if slices.ContainsFunc(p.sockets, func(s socket) bool { return s.tcp != 0 }) {
+		var err error
+		if s.loop, err = newLoop(p.sockets, t); err != nil {
+			return nil, fmt.Errorf("wait for connections: %w", err)
+		}
+	}
+	return s, nil
 }
 
 // Round passes on what arrives until then, or until ctx is done. It says whether there was anything to do, or still is: connections outlive a
 // round. What arrives between two rounds waits for the next one.
-func (s *Server) Round(ctx context.Context, until time.Time) (busy bool) {
+func (s *Server) Round(ctx context.Context, until time.Time) (busy bool, err error) {
 	var loops sync.WaitGroup
 	var came atomic.Bool
 	for _, socket := range s.ports.sockets {
-		socket.until(until)
+		if socket.udp == nil {
+			continue
+		}
+		socket.udp.SetReadDeadline(until)
 		loops.Go(func() {
-			serve := s.serveTCP
-			if socket.tcp == nil {
-				serve = s.serveUDP
-			}
-			if serve(ctx, socket) {
+			if s.serveUDP(ctx, socket) {
 				came.Store(true)
 			}
 		})
 	}
 	stop := context.AfterFunc(ctx, func() { s.ports.until(time.Unix(1, 0)) })
+	if s.loop != nil {
+		err = space.Do(s.target.NS, func() error {
+			any, err := s.loop.run(ctx, until)
+			if any {
+				came.Store(true)
+			}
+			return err
+		})
+	}
 	loops.Wait()
 	stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return came.Load() || len(s.conns) > 0
+	return came.Load() || len(s.conns) > 0 || s.loop != nil && s.loop.count > 0, err
 }
 
-// Close closes the ports and all connections, and waits for their goroutines.
+// Close closes the ports and all connections, and waits for their goroutines. No round may be under way.
 func (s *Server) Close() {
 	s.ports.Close()
+	if s.loop != nil {
+		s.loop.close()
+	}
 	s.mu.Lock()
 	for c := range s.conns {
 		c.Close()
@@ -90,90 +107,45 @@ func (s *Server) release(c net.Conn) {
 	delete(s.conns, c)
 }
 
-// serveTCP says whether anybody came.
-func (s *Server) serveTCP(ctx context.Context, socket socket) (came bool) {
-	for {
-		client, err := socket.tcp.AcceptTCP()
-		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
-				return came
-			}
-			time.Sleep(10 * time.Millisecond) // out of descriptors: accept(2) would fail again at once
-			continue
-		}
-		came = true
-		if !s.hold(client) {
-			return came
-		}
-		s.tasks.Go(func() {
-			defer s.release(client)
-			s.join(ctx, client, socket.port.Port)
-		})
-	}
-}
-
-// join connects the client with the container and copies both ways until both have ended.
-func (s *Server) join(ctx context.Context, client *net.TCPConn, port uint16) {
-	from := client.RemoteAddr().(*net.TCPAddr).AddrPort()
-	conn, err := s.dial(ctx, "tcp", unmap(from), port)
-	if err != nil {
-		client.SetLinger(0) // the client sees a reset, as from a port that nobody listens on
-		return
-	}
-	inner := conn.(*net.TCPConn)
-	if !s.hold(inner) {
-		return
-	}
-	defer s.release(inner)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		pass(inner, client)
-	}()
-	pass(client, inner)
-	<-done
-}
-
-// pass copies one way (by splice(2)) and passes the end on.
-func pass(to, from *net.TCPConn) {
-	if _, err := io.Copy(to, from); err != nil {
-		to.SetLinger(0)
-		to.Close()
-		from.Close()
-		return
-	}
-	to.CloseWrite()
-}
-
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-// dial connects to the container from inside of its namespace, never to its loopback address, which services take for
-// themselves (CVE-2021-20199). It does so with the client's address where that is possible, else with one of the container's.
-func (s *Server) dial(ctx context.Context, network string, client netip.AddrPort, port uint16) (net.Conn, error) {
-	ip, gateway := s.target.IPv4, s.target.Gateway4
-	if !ip.IsValid() || client.Addr().Is6() && s.target.IPv6.IsValid() {
-		ip, gateway = s.target.IPv6, s.target.Gateway6
+// route gives where a client is led to, and with which address: invalid, one of the container's own. It is never the container's loopback address,
+// which services take for themselves (CVE-2021-20199).
+func (t Target) route(client netip.AddrPort, port uint16) (to, source netip.AddrPort) {
+	ip, gateway := t.IPv4, t.Gateway4
+	if !ip.IsValid() || client.Addr().Is6() && t.IPv6.IsValid() {
+		ip, gateway = t.IPv6, t.Gateway6
 	}
-	to, source := netip.AddrPortFrom(ip, port), sourceOf(client, ip, gateway)
-	if s.target.Mark != 0 && source.IsValid() {
-		conn, err := s.connect(ctx, network, to, source)
-		if err == nil || errors.Is(err, unix.ECONNREFUSED) || ctx.Err() != nil {
+	if source = sourceOf(client, ip, gateway); t.Mark == 0 || !source.Addr().IsValid() {
+		source = netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ip, port), source
+}
+
+// dialUDP connects to the container from inside of its namespace, with the client's address where that is possible.
+func (s *Server) dialUDP(ctx context.Context, client netip.AddrPort, port uint16) (net.Conn, error) {
+	to, source := s.target.route(client, port)
+	if source.IsValid() {
+		conn, err := s.connect(ctx, to, source)
+		if err == nil || ctx.Err() != nil {
 			return conn, err
 		}
 		// The client's port is in use there, or the kernel does not let us: without the address, but connected.
 	}
-	return s.connect(ctx, network, to, netip.AddrPort{})
+	return s.connect(ctx, to, netip.AddrPort{})
 }
 
-func (s *Server) connect(ctx context.Context, network string, to, source netip.AddrPort) (conn net.Conn, err error) {
-	d := net.Dialer{Timeout: dialPatience}
-	d.SetMultipathTCP(false)
+func (s *Server) connect(ctx context.Context, to, source netip.AddrPort) (conn net.Conn, err error) {
+	var d net.Dialer
 	if source.IsValid() {
-		d.LocalAddr = localAddr(network, source)
-		d.Control = func(_, _ string, c syscall.RawConn) error { return foreign(c, to.Addr(), s.target.Mark) }
+		d.LocalAddr = net.UDPAddrFromAddrPort(source)
+		d.Control = func(_, _ string, c syscall.RawConn) error {
+			var err error
+			return errors.Join(c.Control(func(fd uintptr) { err = foreign(int(fd), to.Addr(), s.target.Mark) }), err)
+		}
 	}
 	err = space.Do(s.target.NS, func() (err error) {
-		conn, err = d.DialContext(ctx, network, to.String())
+		conn, err = d.DialContext(ctx, "udp", to.String())
 		return err
 	})
 	return conn, err
@@ -187,26 +159,15 @@ func sourceOf(client netip.AddrPort, to, gateway netip.Addr) netip.AddrPort {
 	return client
 }
 
-func localAddr(network string, a netip.AddrPort) net.Addr {
-	if network == "udp" {
-		return net.UDPAddrFromAddrPort(a)
-	}
-	return net.TCPAddrFromAddrPort(a)
-}
-
 // foreign lets a socket have an address that is not the namespace's, and marks its packets, by which the replies find back.
-func foreign(c syscall.RawConn, to netip.Addr, mark int) error {
-	var err error
-	failed := c.Control(func(fd uintptr) {
-		level, option := unix.IPPROTO_IP, unix.IP_TRANSPARENT
-		if to.Is6() {
-			level, option = unix.IPPROTO_IPV6, unix.IPV6_TRANSPARENT
-		}
-		err = errors.Join(
-			unix.SetsockoptInt(int(fd), level, option, 1),
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, mark),
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-		)
-	})
-	return errors.Join(failed, err)
+func foreign(fd int, to netip.Addr, mark int) error {
+	level, option := unix.IPPROTO_IP, unix.IP_TRANSPARENT
+	if to.Is6() {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_TRANSPARENT
+	}
+	return errors.Join(
+		unix.SetsockoptInt(fd, level, option, 1),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, mark),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+	)
 }

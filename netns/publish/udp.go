@@ -72,7 +72,7 @@ func (r *relay) flow(ctx context.Context, f flow, control []byte) (net.Conn, err
 	if n >= udpSessions {
 		return nil, errors.New("too many clients")
 	}
-	conn, err := r.server.dial(ctx, "udp", unmap(f.client), r.socket.port.Port)
+	conn, err := r.server.dialUDP(ctx, unmap(f.client), r.socket.port.Port)
 	if err != nil {
 		return nil, err
 	}

@@ -125,11 +125,10 @@ func dialFrom(ns, address string) (c net.Conn, err error) {
 // awaitPeer waits until the server at an address answers.
 func awaitPeer(ns, address string) error {
 	var err error
-	for range 100 {
+	for start := time.Now(); time.Since(start) < patience; time.Sleep(50 * time.Millisecond) {
 		if _, err = ask(ns, address, "ping"); err == nil {
 			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	return fmt.Errorf("no answer of %s: %w", address, err)
 }

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // asUser are hoy and podman as an ordinary user, on the lab's host, with stores of the user's own. podman's network is slirp4netns there.
@@ -125,6 +126,7 @@ func (b *bench) pasta(port string) (pair, func()) {
 	cmd := exec.Command("setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--",
 		"pasta", "-f", "--config-net", "--no-map-gw", "-t", port, "-u", "none", "-T", "none", "-U", "none", "--", b.path("bin", "bench"), peerRole, ":"+port)
 	cmd.Env = append(b.environ(), "HOME="+b.path("user"), "XDG_RUNTIME_DIR="+b.path("user", "run"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what pasta runs has a copy of its sockets, and outlives it
 	err := within(labHost, cmd.Start)
 	if err == nil {
 		err = awaitPeer(labWorld, hostAddress+":"+port)
@@ -134,7 +136,7 @@ func (b *bench) pasta(port string) (pair, func()) {
 	}
 	return p, func() {
 		if cmd.Process != nil {
-			cmd.Process.Kill()
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			cmd.Wait()
 		}
 	}
