@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,17 +45,6 @@ type end struct {
 	out  *way // what is read here
 	in   *way // what is written here
 }
-
-// way is one direction of a connection. What the other end did not take is in left or in the pipe; as long as there is any, nothing is read.
-type way struct {
-	from, to *end
-	left     []byte
-	pipe     [2]int // {0, 0}: none
-	piped    int
-	ended    bool
-}
-
-func (w *way) waits() bool { return len(w.left) > 0 || w.piped > 0 }
 
 // pair is one connection: the client's socket and the one in the namespace, which is connected with the client's address first, if source is valid.
 type pair struct {
@@ -268,110 +256,6 @@ func (l *loop) handle(e *end, events uint32) {
 	}
 }
 
-// move reads and passes on until there is no more, the other end takes no more, or others are to have their turn. The little that requests are is
-// copied; what fills the buffer goes through a pipe, without a copy.
-func (l *loop) move(w *way) error {
-	for range chunks {
-		if w.ended || w.waits() {
-			return nil
-		}
-		var n int
-		var err error
-		if w.pipe[0] == 0 {
-			n, err = raw.Receive(w.from.fd, l.buf)
-		} else {
-			var m int64
-			m, err = unix.Splice(w.from.fd, nil, w.pipe[1], nil, pipeSize, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-			n = int(m)
-		}
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			l.release(w)
-			return nil
-		case err != nil:
-			return err
-		case n == 0:
-			w.ended = true
-			l.release(w)
-			unix.Shutdown(w.to.fd, unix.SHUT_WR)
-			return nil
-		case w.pipe[0] != 0:
-			w.piped = n
-		default:
-			w.left = l.buf[:n]
-		}
-		if err := l.flush(w); err != nil {
-			return err
-		}
-		if w.pipe[0] == 0 && n < len(l.buf) {
-			return nil
-		}
-		if w.pipe[0] == 0 && !w.waits() {
-			l.bulk(w)
-		}
-	}
-	return nil
-}
-
-// flush writes what is left. What is left then is copied out of the common buffer.
-func (l *loop) flush(w *way) error {
-	shared := len(w.left) > 0 && &w.left[0] == &l.buf[0]
-	for w.waits() {
-		var n int
-		var err error
-		if w.piped > 0 {
-			var m int64
-			m, err = unix.Splice(w.pipe[0], nil, w.to.fd, nil, w.piped, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-			n = int(m)
-			w.piped -= max(n, 0)
-		} else if n, err = raw.Send(w.to.fd, w.left); n > 0 {
-			w.left = w.left[n:]
-		}
-		if err == unix.EAGAIN {
-			break
-		}
-		if err != nil && err != unix.EINTR {
-			return err
-		}
-	}
-	switch {
-	case len(w.left) == 0:
-		w.left = nil
-	case shared:
-		w.left = slices.Clone(w.left)
-	}
-	return nil
-}
-
-// bulk gives the way a pipe; without one it goes on copying.
-func (l *loop) bulk(w *way) {
-	if n := len(l.pipes); n > 0 {
-		w.pipe, l.pipes = l.pipes[n-1], l.pipes[:n-1]
-		return
-	}
-	var p [2]int
-	if unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC) == nil {
-		unix.FcntlInt(uintptr(p[0]), unix.F_SETPIPE_SZ, pipeSize)
-		w.pipe = p
-	}
-}
-
-// release takes the way's pipe. One that is not empty cannot be used again.
-func (l *loop) release(w *way) {
-	if w.pipe[0] == 0 {
-		return
-	}
-	if w.piped == 0 && len(l.pipes) < sparePipe {
-		l.pipes = append(l.pipes, w.pipe)
-	} else {
-		unix.Close(w.pipe[0])
-		unix.Close(w.pipe[1])
-	}
-	w.pipe, w.piped = [2]int{}, 0
-}
-
 // wait tells the kernel what is waited for: of an end that is not read or written at the moment nothing, not even its hang-up.
 func (l *loop) wait(p *pair) {
 	for _, e := range []*end{&p.client, &p.inner} {
@@ -443,55 +327,4 @@ func (l *loop) drop(p *pair) {
 	l.release(&p.down)
 	l.forget(&p.client)
 	l.forget(&p.inner)
-}
-
-// dialTCP begins to connect to the container, with the client's address where source is valid. The descriptor is to be used with EINPROGRESS too.
-func dialTCP(to, source netip.AddrPort, mark int) (int, error) {
-	domain := unix.AF_INET
-	if to.Addr().Is6() {
-		domain = unix.AF_INET6
-	}
-	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	tune(fd)
-	if source.IsValid() {
-		if err = foreign(fd, to.Addr(), mark); err == nil {
-			err = unix.Bind(fd, sockaddr(source))
-		}
-	}
-	if err == nil {
-		if err = unix.Connect(fd, sockaddr(to)); err == nil || err == unix.EINPROGRESS {
-			return fd, err
-		}
-	}
-	unix.Close(fd)
-	return 0, err
-}
-
-// tune sets what package net sets too. That one of them cannot be set does no harm.
-func tune(fd int) {
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepalive)
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepalive)
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT, syns)
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-func addrPort(s unix.Sockaddr) netip.AddrPort {
-	switch a := s.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
 }
