@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"codeberg.org/hoy/hoy/build/rootfs"
 	"github.com/moby/patternmatcher"
@@ -18,6 +19,8 @@ type walk struct {
 	only    []string // the names of the include pattern
 	pending []Entry  // directories that count when something in them does
 	entries []Entry
+
+	reading sync.WaitGroup // who reads ahead
 }
 
 // state is what the matchers found for a directory.
@@ -67,58 +70,85 @@ func (w *walk) source(n *rootfs.Node, name string) error {
 	if !ignored {
 		w.flush()
 	}
-	return w.dir(n, "", st)
+	defer w.reading.Wait()
+	return w.dir(n, "", st, nil)
 }
 
-func (w *walk) dir(n *rootfs.Node, rel string, parent state) error {
-	nodes, err := w.tree.ReadDir(n)
+// dir adds what is in a directory, whose nodes are in l when they have been read ahead.
+func (w *walk) dir(n *rootfs.Node, rel string, parent state, l *listing) error {
+	nodes, err := l.wait(w.tree, n)
 	if err != nil {
 		return err
 	}
-	w.entries = slices.Grow(w.entries, len(nodes))
+	found := make([]found, len(nodes))
 	for i := range nodes {
-		if err := w.child(&nodes[i], strings.TrimPrefix(nodes[i].Path[len(n.Path)-len(rel):], "/"), parent); err != nil {
+		name := strings.TrimPrefix(nodes[i].Path[len(n.Path)-len(rel):], "/")
+		if found[i], err = w.judge(&nodes[i], name, parent); err != nil {
+			return err
+		}
+	}
+	w.ahead(found)
+	w.entries = slices.Grow(w.entries, len(nodes))
+	for i := range found {
+		if err := w.child(&found[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *walk) child(n *rootfs.Node, rel string, parent state) error {
-	var st state
+// found is a file of a directory that is being walked.
+type found struct {
+	node    *rootfs.Node
+	rel     string
+	state   state // of a directory
+	drop    bool
+	descend bool
+	listing *listing
+}
+
+// judge says what the matchers want of a file.
+func (w *walk) judge(n *rootfs.Node, rel string, parent state) (found, error) {
+	f := found{node: n, rel: rel}
+	st := &f.state
 	ignored, err := w.ignore.match(n.Path, &parent.ignore, &st.ignore)
 	if err != nil {
-		return err
+		return f, err
 	}
 	excluded, err := w.exclude.match(rel, &parent.exclude, &st.exclude)
 	if err != nil {
-		return err
+		return f, err
 	}
 	st.included = parent.included
 	if !st.included {
 		if st.included, err = w.include.match(rel, &parent.include, &st.include); err != nil {
-			return err
+			return f, err
 		}
 	}
-	drop := ignored || excluded || !st.included
-	if !n.IsDir() {
-		if !drop {
-			w.add(Entry{Node: *n, Rel: rel})
+	f.drop = ignored || excluded || !st.included
+	f.descend = n.IsDir() && !(ignored && !w.ignore.mayKeepBelow(n.Path) || excluded && !w.exclude.mayKeepBelow(rel) ||
+		!st.included && !mayMatchBelow(w.only, strings.Split(rel, "/")))
+	return f, nil
+}
+
+func (w *walk) child(f *found) error {
+	if !f.node.IsDir() {
+		if !f.drop {
+			w.add(Entry{Node: *f.node, Rel: f.rel})
 		}
 		return nil
 	}
-	if ignored && !w.ignore.mayKeepBelow(n.Path) || excluded && !w.exclude.mayKeepBelow(rel) ||
-		!st.included && !mayMatchBelow(w.only, strings.Split(rel, "/")) {
+	if !f.descend {
 		return nil
 	}
-	w.pending = append(w.pending, Entry{Node: *n, Rel: rel})
-	if !drop {
+	w.pending = append(w.pending, Entry{Node: *f.node, Rel: f.rel})
+	if !f.drop {
 		w.flush()
 	}
-	if err := w.dir(n, rel, st); err != nil {
+	if err := w.dir(f.node, f.rel, f.state, f.listing); err != nil {
 		return err
 	}
-	if k := len(w.pending) - 1; k >= 0 && w.pending[k].Rel == rel {
+	if k := len(w.pending) - 1; k >= 0 && w.pending[k].Rel == f.rel {
 		w.pending = w.pending[:k]
 	}
 	return nil
