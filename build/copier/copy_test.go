@@ -468,6 +468,55 @@ func TestSourceSwappedForALink(t *testing.T) {
 	}
 }
 
+// What takes a file's place and is not a file is not waited for.
+func TestSourceSwappedForAPipe(t *testing.T) {
+	for _, size := range []int{10, keepFile + 1} {
+		src := tree(t, t.TempDir(), "f="+strings.Repeat("x", size))
+		from, err := rootfs.OpenDir(src)
+		must(t, err)
+		defer from.Close()
+		sel, err := Select(from, Request{Path: "."})
+		must(t, err)
+		must(t, os.Remove(src+"/f"))
+		must(t, unix.Mkfifo(src+"/f", 0o644))
+		const want = "/f: not a regular file any more"
+		if _, err := Hash(context.Background(), sel, HashOptions{}); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("hash: %v", err)
+		}
+		w, err := rootfs.NewWriter(t.TempDir(), nil, rootfs.Options{})
+		must(t, err)
+		defer w.Close()
+		if err := Copy(context.Background(), Target{Writer: w, Dest: "/"}, sel); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("copy: %v", err)
+		}
+	}
+}
+
+// A tree of many directories is listed in its order, whoever reads it.
+func TestSelectOrder(t *testing.T) {
+	src := t.TempDir()
+	for i := range 200 {
+		tree(t, src, fmt.Sprintf("d%d/e%d/f", i%20, i), fmt.Sprintf("d%d/e%d/g", i%20, i), fmt.Sprintf("d%d/h%d", i%20, i))
+	}
+	var want []string
+	must(t, filepath.WalkDir(src, func(p string, _ fs.DirEntry, err error) error {
+		want = append(want, strings.TrimPrefix(strings.TrimPrefix(p, src), "/"))
+		return err
+	}))
+	from, err := rootfs.OpenDir(src)
+	must(t, err)
+	defer from.Close()
+	sel, err := Select(from, Request{Path: "."})
+	must(t, err)
+	var got []string
+	for _, e := range sel[0].Entries {
+		got = append(got, e.Rel)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestSparseAndBig(t *testing.T) {
 	src := t.TempDir()
 	f, err := os.Create(filepath.Join(src, "sparse"))

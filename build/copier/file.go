@@ -107,13 +107,10 @@ func (c *copying) fill(r *reader, out int, e *Entry) error {
 	if err := c.transfer(in, out, &st); err != nil {
 		return err
 	}
-	if err := unix.Fstat(in, &st); err != nil {
-		return err
-	}
-	if !sameState(&st, &e.Stat) {
+	if same, err = unchanged(in, e); !same {
 		c.changed.Store(true)
 	}
-	return nil
+	return err
 }
 
 func writeAll(fd int, data []byte) error {

@@ -45,10 +45,11 @@ func (r *reader) scratch(size int) []byte {
 }
 
 // small reads a file of a few pages in one go, and says whether it is what its entry says; then the entry keeps the content where there is
-// room, and else the content is good until the next call. Where it is not, the file is to be read again from its beginning, in another way.
+// room, and else the content is good until the next call. Where it is not, the file is regular still, and is to be read from its beginning in
+// another way.
 func (r *reader) small(fd int, e *Entry) (data []byte, same bool, err error) {
 	if e.Stat.Size > keepFile {
-		return nil, false, nil
+		return nil, false, rootfs.StillRegular(fd)
 	}
 	size := int(e.Stat.Size)
 	data = r.kept.take(size + 1) // the one more shows the end
@@ -57,11 +58,13 @@ func (r *reader) small(fd int, e *Entry) (data []byte, same bool, err error) {
 		data = r.scratch(size + 1)
 	}
 	n, err := pread(fd, data, 0)
-	if err != nil || n != size {
-		return nil, false, err
+	if err == nil && n == size {
+		same, err = unchanged(fd, e)
 	}
-	var now unix.Stat_t
-	if err := unix.Fstat(fd, &now); err != nil || !sameState(&now, &e.Stat) {
+	if !same {
+		if regular := rootfs.StillRegular(fd); regular != nil {
+			err = regular
+		}
 		return nil, false, err
 	}
 	data = data[:size:size]
@@ -69,6 +72,13 @@ func (r *reader) small(fd int, e *Entry) (data []byte, same bool, err error) {
 		e.Data = data
 	}
 	return data, true, nil
+}
+
+// unchanged says whether a file is in the state that it was found in.
+func unchanged(fd int, e *Entry) (bool, error) {
+	var now unix.Stat_t
+	err := unix.Fstat(fd, &now)
+	return err == nil && sameState(&now, &e.Stat), err
 }
 
 // stream passes on what a file holds.

@@ -255,7 +255,10 @@ func (t *Tree) Open(n *Node) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.SetNonblock(fd, false); err != nil {
+	if err = StillRegular(fd); err == nil {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return nil, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
 	}
@@ -263,7 +266,7 @@ func (t *Tree) Open(n *Node) (*os.File, error) {
 }
 
 // OpenIn opens a regular file for reading in the directory that OpenParent gave, without what a *os.File costs. It does not wait,
-// whatever took the file's place meanwhile. The caller closes the descriptor.
+// whatever took the file's place meanwhile: StillRegular says that nothing did. The caller closes the descriptor.
 func OpenIn(dir int, n *Node) (fd int, err error) {
 	for {
 		fd, err = unix.Openat(dir, base(n.Path), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -274,15 +277,17 @@ func OpenIn(dir int, n *Node) (fd int, err error) {
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
 	}
+	return fd, nil
+}
+
+// StillRegular says what is wrong when an open file is not the regular one that it was.
+func StillRegular(fd int) error {
 	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+	err := unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
 		err = errors.New("not a regular file any more")
 	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, &os.PathError{Op: "open", Path: "/" + n.Path, Err: err}
-	}
-	return fd, nil
+	return err
 }
 
 // base is the last name of a node's path.
