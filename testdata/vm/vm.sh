@@ -47,7 +47,7 @@ mirror() {
 : "${VM_UDEV=udev}"
 BASE_PACKAGES="systemd systemd-sysv $VM_UDEV dbus dbus-user-session libpam-systemd kmod uidmap \
   busybox-static iproute2 nftables iptables procps util-linux mount login passwd \
-  passt slirp4netns fuse-overlayfs strace libcap2-bin attr ca-certificates"
+  passt slirp4netns fuse-overlayfs strace libcap2-bin attr ca-certificates apparmor"
 IMG="$VM_DIR/$VM_SUITE${VM_VARIANT:+-$VM_VARIANT}"
 QEMU=${VM_QEMU:-qemu-system-x86_64}
 
@@ -158,7 +158,7 @@ E
       systemd-ask-password-console.path systemd-ask-password-wall.path initrd-cleanup.service \
       dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount systemd-pcrphase.service \
       systemd-boot-random-seed.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service \
-      systemd-fsck-root.service systemd-remount-fs.service nftables.service networking.service; do
+      systemd-fsck-root.service systemd-remount-fs.service nftables.service networking.service apparmor.service; do
     ln -sfn /dev/null "$r/etc/systemd/system/$u"
   done
   mkdir -p "$r/etc/systemd/system-generators"
