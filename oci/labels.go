@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"codeberg.org/hoy/hoy/oci/plan"
 )
 
 // The parts of an SELinux label that --security-opt label= leaves as they are (container-selinux(8)).
@@ -71,7 +73,11 @@ func (s *specBuilder) labels(sec *Security) error {
 	if err != nil {
 		return err
 	}
-	s.g.SetProcessApparmorProfile(sec.profile())
+	profile := sec.profile()
+	if sec.AppArmor == "" && !s.c.Privileged && s.o.Host.Confines {
+		profile = plan.DockerProfile
+	}
+	s.g.SetProcessApparmorProfile(profile)
 	s.g.SetProcessSelinuxLabel(process)
 	s.g.SetLinuxMountLabel(file)
 	return nil

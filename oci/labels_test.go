@@ -11,6 +11,9 @@ func TestLabels(t *testing.T) {
 		err                    string
 	}{
 		{nil, none, "", "", "", ""},
+		{nil, Host{AppArmor: true, Confines: true}, "docker-default", "", "", ""},
+		{[]string{"apparmor=unconfined"}, Host{AppArmor: true, Confines: true}, "", "", "", ""},
+		{[]string{"apparmor=mine"}, Host{AppArmor: true, Confines: true}, "mine", "", "", ""},
 		{[]string{"apparmor=unconfined", "label=disable"}, none, "", "", "", ""},
 		{[]string{"apparmor=mine"}, both, "mine", "", "", ""},
 		{[]string{"apparmor=mine"}, none, "", "", "", "--security-opt apparmor=mine: this host has no AppArmor"},

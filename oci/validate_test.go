@@ -19,7 +19,7 @@ func TestValidate(t *testing.T) {
 		`invalid CapAdd: unknown capability: "CAP_FOO"`:                             {CapAdd: []string{"FOO"}},
 		`invalid --security-opt 2: "foo=bar"`:                                       {SecurityOpt: []string{"foo=bar"}},
 		"seccomp profile: no defaultAction":                                         {SecurityOpt: []string{"seccomp={}"}},
-		"seccomp profile: SCMP_ACT_NOTIFY is not supported":                         {SecurityOpt: []string{`seccomp={"defaultAction":"SCMP_ACT_NOTIFY"}`}},
+		"seccomp profile: SCMP_ACT_NOTIFY is not supported":                         {SecurityOpt: []string{`seccomp={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}`}},
 		"option 'writable-cgroups' is not allowed with the host's cgroup namespace": {SecurityOpt: []string{"writable-cgroups"}, CgroupnsMod: "host"},
 		"--pid: invalid PID mode":                                                   {PidMode: "x"},
 		"--pid ns:/x is not supported":                                              {PidMode: "ns:/x"},

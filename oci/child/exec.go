@@ -87,7 +87,7 @@ func (b *birth) setLabels() error {
 			err = writeProcSafely(b.proc, "thread-self/attr/exec", l.prefix+l.label)
 		}
 		if err != nil {
-			return because(l.label, "set the label of the process", err)
+			return AsStep("label", because(l.label, "set the label of the process", err))
 		}
 	}
 	return nil

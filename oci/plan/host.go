@@ -25,6 +25,7 @@ type Host struct {
 	Groups   []userns.Range // rootless: those of the user namespace; nil where they are not known
 	TTYGroup bool           // rootless: group 5 is mapped, so that terminals can belong to it
 	AppArmor bool           // the kernel has it, and it is on
+	Confines bool           // Docker's AppArmor profile is loaded
 	SELinux  bool           // likewise
 	Cgroups  []CgroupMount  // what is to be mounted below /sys/fs/cgroup, in order; empty where there is nothing
 }
@@ -59,6 +60,7 @@ func ReadHost(rootless bool) (Host, error) {
 	h.CPUs = throttledCPUs()
 	h.Cgroups = cgroupMounts(rootless)
 	h.AppArmor = appArmor()
+	h.Confines = h.AppArmor && loaded(DockerProfile)
 	h.SELinux = unix.Access("/sys/fs/selinux/enforce", unix.F_OK) == nil
 	return h, nil
 }
@@ -67,6 +69,15 @@ func ReadHost(rootless bool) (Host, error) {
 func appArmor() bool {
 	on, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(on) > 0 && on[0] == 'Y'
+}
+
+// DockerProfile is the AppArmor profile that dockerd loads for its containers. hoy has no compiler for profiles, and takes it where it is.
+const DockerProfile = "docker-default"
+
+// loaded says whether a profile is there and enforced. Ordinary users may not ask.
+func loaded(profile string) bool {
+	list, err := os.ReadFile("/sys/kernel/security/apparmor/profiles")
+	return err == nil && strings.Contains("\n"+string(list), "\n"+profile+" (enforce)\n")
 }
 
 // BoundingSet finds the line CapBnd of proc_pid_status(5).

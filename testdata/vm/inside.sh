@@ -79,6 +79,19 @@ if [ "$(id -u)" = 0 ]; then # the device filter
 	want '^[0-9]+$' hoy run --rm --device-cgroup-rule 'b 254:0 r' busybox sh -c 'mknod /d b 254 0 && head -c 512 /d | wc -c'
 fi
 
+# T-A11 (CVE-2023-25809): with the host's cgroup namespace nothing below /sys/fs/cgroup can be changed; with its own a container cannot either.
+cat >a11.sh <<'S'
+find /sys/fs/cgroup -type d 2>/dev/null | while read d; do mkdir "$d/hoy-escape" 2>/dev/null && echo made "$d"; done
+find /sys/fs/cgroup -type f \( -name '*procs' -o -name cgroup.kill -o -name cgroup.freeze -o -name '*.max' \) 2>/dev/null | while read f; do (echo 0 >"$f") 2>/dev/null && echo wrote "$f"; done
+echo done
+S
+for ns in host private; do
+	want '^done$' hoy run --rm --cgroupns=$ns -v "$PWD/a11.sh:/a11.sh:ro" busybox sh /a11.sh
+	want '^1$' sh -c "hoy run --rm -m 64m --cgroupns=$ns -v '$PWD/a11.sh:/a11.sh:ro' busybox sh /a11.sh | wc -l"
+done
+# T-D1: no release agent, which version 2 does not have, and no version 1 to mount.
+want 'denied|not permitted' hoy run --rm busybox sh -c 'mkdir /c && mount -t cgroup -o memory none /c'
+
 # The OCI runtime command line: limits on version 2, by a path below our own group or by systemd.
 mkdir -p bundle/rootfs/bin && cp base/busybox bundle/rootfs/bin/ && ln -s busybox bundle/rootfs/bin/sleep && ln -s busybox bundle/rootfs/bin/cat
 cd bundle || exit 1

@@ -14,7 +14,7 @@ done
 share=$(mktemp -d /var/tmp/hoy-vm-XXXXXX)
 trap 'rm -rf "$share"' EXIT
 chmod 755 "$share"
-cp ../../hoy lib.sh inside.sh units.sh net.sh "$share"
+cp ../../hoy lib.sh inside.sh units.sh net.sh apparmor.sh "$share"
 
 # check NAME SCRIPT [RUN OPTION]… runs a script in a fresh copy of the machine. Its output comes in one piece.
 check() {
@@ -41,4 +41,5 @@ pair '"root, a unit with Delegate=yes" "inside.sh own" --user root' '"user, a lo
 pair '"root, a scope of the system manager" "inside.sh systemd" --user root --env OUTSIDE=1' '"user, a unit of the user manager" "inside.sh systemd" --manager'
 pair '"root, units that wrap a container" units.sh --user root --env OUTSIDE=1' '"user, units that wrap a container" units.sh'
 pair '"root, networks" net.sh --user root' '"user, networks" net.sh'
+pair '"root, AppArmor" apparmor.sh --user root' '"user, AppArmor" apparmor.sh'
 exit $failed
