@@ -77,6 +77,7 @@ func Serve(device *os.File, o uplink.Options, first []byte) error {
 	link, err := fdbased.New(&fdbased.Options{
 		FDs: []int{int(device.Fd())}, MTU: uint32(o.MTU), EthernetHeader: true, Address: tcpip.LinkAddress(mac),
 		PacketDispatchMode: fdbased.RecvMMsg, RXChecksumOffload: true, // the container's kernel leaves checksums to its link
+		PreConfigured: true, IsPacketSocket: []bool{false}, // a packet socket can be put into a group once only, and an earlier process may have had it
 		ClosedFunc: func(err tcpip.Error) {
 			select {
 			case gone <- err:
