@@ -120,8 +120,8 @@ func (s *Selection) readAll(ctx context.Context, d *cache.Digests, left *int64) 
 			unknown = append(unknown, e)
 		}
 	}
-	s.kept = newRoom(min(size, *left))
-	*left -= int64(len(s.kept.all))
+	s.kept = &room{size: min(size, *left)}
+	*left -= s.kept.size
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for batch := range slices.Chunk(unknown, perJob) {
