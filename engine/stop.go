@@ -184,6 +184,11 @@ func (e *Engine) endRun(ctx context.Context, c *Container, o ending) error {
 	}
 	defer w.close()
 	now, err := e.load(c.ID())
+	if err == nil && now.Running() {
+		if err = w.taken(ctx); err == nil {
+			now, err = e.load(c.ID())
+		}
+	}
 	switch {
 	case errors.Is(err, ErrNoContainer):
 		return nil

@@ -30,6 +30,31 @@ func (w *watch) close() {
 	}
 }
 
+// taken waits until the monitor of a container that runs has taken the client in. Else, on a busy machine, the run may end before that, and the client
+// learns of the end of the next one only. A timeout is for what comes then.
+func (w *watch) taken(ctx context.Context) error {
+	if w.client == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	err := w.ask(ctx, func(c *monitor.Client) error {
+		event, err := c.Next()
+		if err == nil && !event.Started {
+			err = monitor.ErrGone
+		}
+		return err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if err != nil { // it was killed, or tells of an end
+		w.close()
+		w.client = nil
+	}
+	return nil
+}
+
 // cancel has a container that waits to be started again stay where it is. It returns too when it was started all the same: who starts it for a
 // monitor that was killed does so in a new run directory, where the mark that it is not wanted any more may be missing.
 func (w *watch) cancel(ctx context.Context) error {
@@ -91,24 +116,34 @@ func (w *watch) ask(ctx context.Context, what func(*monitor.Client) error) error
 	return err
 }
 
-// unwatched waits for the process itself, and for whoever then holds the container's lock to record its end.
+// unwatched waits for the process itself, and for whoever then holds the container's lock to record its end and, unless another run follows, to let go.
 func (w *watch) unwatched(ctx context.Context) (int, error) {
-	if pidfd, err := w.c.process.Open(); err == nil {
-		err = monitor.WaitProcess(ctx, pidfd)
-		pidfd.Close()
-		if err != nil {
-			return 0, err
+	ended := w.c.process
+	if ended != nil {
+		if pidfd, err := ended.Open(); err == nil {
+			err = monitor.WaitProcess(ctx, pidfd)
+			pidfd.Close()
+			if err != nil {
+				return 0, err
+			}
 		}
 	}
-	if err := w.c.place.WaitReleased(ctx); err != nil {
-		return 0, err
+	for {
+		now, err := w.e.load(w.c.ID())
+		switch {
+		case errors.Is(err, ErrNoContainer):
+			return monitor.CodeUnknown, w.c.place.WaitReleased(ctx)
+		case err != nil:
+			return 0, err
+		case now.Restarting() || now.process != nil && (ended == nil || *now.process != *ended):
+			return now.State.ExitCode, nil
+		case now.process == nil:
+			return now.State.ExitCode, w.c.place.WaitReleased(ctx)
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 	}
-	c, err := w.e.load(w.c.ID())
-	if errors.Is(err, ErrNoContainer) {
-		return monitor.CodeUnknown, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return c.State.ExitCode, nil
 }
