@@ -36,20 +36,29 @@ func Guard(r *specs.LinuxResources) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = os.Mkdir(dir, 0o755)
+	err = makeGuard(dir, res)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
-		return "", nil // in a container that filters already what we can open
+		return "", nil // in a container that filters already what we can open, or in a user namespace, where nobody can make nodes
 	}
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return "", fmt.Errorf("make control group: %w", err)
+	return dir, err
+}
+
+func makeGuard(dir string, r *library.Resources) error {
+	made := os.Mkdir(dir, 0o755)
+	if made != nil && !errors.Is(made, os.ErrExist) {
+		return fmt.Errorf("make control group: %w", made)
 	}
-	if err := library.DevicesSetV2(dir, res); err != nil { // a second filter, by two at once, allows no more than one
-		return "", fmt.Errorf("device filter: %w", err)
+	err := library.DevicesSetV2(dir, r) // a second filter, by two at once, allows no more than one
+	if err == nil {
+		err = unix.Setxattr(dir, group.GuardMark, []byte("1"), 0)
 	}
-	if err := unix.Setxattr(dir, group.GuardMark, []byte("1"), 0); err != nil {
-		return "", fmt.Errorf("mark control group %s: %w", dir, err)
+	if err != nil {
+		if made == nil {
+			os.Remove(dir)
+		}
+		return fmt.Errorf("device filter of %s: %w", dir, err)
 	}
-	return dir, nil
+	return nil
 }
 
 // GuardOf gives the group with the device filter that a process is in, "" when it is in none.

@@ -144,9 +144,12 @@ func (e *Engine) specOptions(c *Container) (oci.SpecOptions, error) {
 	return o, err
 }
 
+// inUserns says whether hoy is in a user namespace: root of another engine's container may be in one too.
+func (e *Engine) inUserns() bool { return e.o.Rootless || rootless.InUserns() }
+
 // rootOptions are those that the container's root depends on.
 func (e *Engine) rootOptions(c *Container) (oci.SpecOptions, error) {
-	inUserns := e.o.Rootless || rootless.InUserns() // root of another engine's container may be in one too
+	inUserns := e.inUserns()
 	host, err := oci.ReadHost(inUserns || c.Config.IDMap != nil)
 	if err != nil {
 		return oci.SpecOptions{}, err

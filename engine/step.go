@@ -84,13 +84,14 @@ func (e *Engine) RunStep(ctx context.Context, s *Step) (code int, err error) {
 
 // stepPlan compiles a step, and gives the group that filters its devices. dir holds the files and directories that it needs besides.
 func (e *Engine) stepPlan(s *Step, dir string) (plan *child.Plan, guard string, err error) {
-	host, err := oci.ReadHost(e.o.Rootless)
+	inUserns := e.inUserns()
+	host, err := oci.ReadHost(inUserns)
 	if err != nil {
 		return nil, "", err
 	}
 	o := oci.SpecOptions{
 		Host:         host,
-		Rootless:     e.o.Rootless,
+		Rootless:     inUserns,
 		Lower:        append(s.Lower[:len(s.Lower):len(s.Lower)], filepath.Join(dir, "stubs")),
 		Upper:        s.Upper,
 		Work:         s.Work,

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -35,7 +36,7 @@ func PrepareRootfs(p *Plan, ns *os.File) (int, error) {
 		return -1, AsStep("rootfs", err)
 	}
 	m, err := overlay(r, userns)
-	if refused(err, "lowerdir+") {
+	if refused(err, "lowerdir+") || userns && errors.Is(err, unix.EPERM) { // of a mount namespace that is not the user namespace's (unshare -Ur)
 		return -1, nil
 	}
 	if err != nil {
