@@ -12,12 +12,13 @@ import (
 // contender is one program doing a row's work in one way.
 type contender struct {
 	name   string
-	before func() error // not timed, before every run; may be nil
-	run    func() error // timed
-	after  func() error // not timed; may be nil
-	divide float64      // the measured time is divided by it; 0 means 1
-	value  float64      // a size instead of a time: nothing is run
-	skip   string       // why it cannot run here; the row says so
+	before func() error            // not timed, before every run; may be nil
+	run    func() error            // timed
+	after  func() error            // not timed; may be nil
+	meter  func() (float64, error) // what is measured of a run is how much this grows by it, instead of the time; may be nil
+	divide float64                 // the measured time is divided by it; 0 means 1
+	value  float64                 // a size instead of a time: nothing is run
+	skip   string                  // why it cannot run here; the row says so
 }
 
 // goal is what the project promises of a row: hoy's median against another contender's.
@@ -84,9 +85,7 @@ func (c *contender) once() (float64, error) {
 		}
 	}
 	settle()
-	start := time.Now()
-	err := c.run()
-	ms := float64(time.Since(start).Microseconds()) / 1000
+	ms, err := c.measure()
 	if err != nil {
 		return 0, err
 	}
@@ -99,6 +98,23 @@ func (c *contender) once() (float64, error) {
 		ms /= c.divide
 	}
 	return ms, nil
+}
+
+func (c *contender) measure() (float64, error) {
+	if c.meter == nil {
+		start := time.Now()
+		err := c.run()
+		return float64(time.Since(start).Microseconds()) / 1000, err
+	}
+	before, err := c.meter()
+	if err != nil {
+		return 0, err
+	}
+	if err := c.run(); err != nil {
+		return 0, err
+	}
+	after, err := c.meter()
+	return after - before, err
 }
 
 // settle writes out what earlier runs have left in memory, so that who syncs next does not wait for others' data.

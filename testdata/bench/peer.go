@@ -19,6 +19,7 @@ import (
 //	sink                   reads to the end, then "ok"
 //	echo                   gives back what comes, line by line
 //	send ADDRESS BYTES     sends so many bytes to the sink at an address, then "ok"
+//	hold ADDRESS N         opens so many connections to the server at an address, has an answer on each, then "ok"; they last as long as this one
 //	resolve NAME N         asks the name server of /etc/resolv.conf so often for a name, eight questions at a time, then "ok"
 const peerRole = "bench-peer"
 
@@ -59,6 +60,15 @@ func answer(c net.Conn) {
 		return
 	case "send":
 		err = send(words[1], words[2])
+	case "hold":
+		var held []net.Conn
+		held, err = hold(words[1], words[2])
+		defer closeAll(held)
+		if err == nil {
+			fmt.Fprintln(c, "ok")
+			r.ReadString('\n')
+			return
+		}
 	case "resolve":
 		err = resolve(words[1], words[2])
 	}
@@ -94,6 +104,40 @@ func pour(c net.Conn, bytes string) error {
 		return err
 	}
 	return okay(c)
+}
+
+// hold opens connections that echo, and uses each once.
+func hold(address, times string) (held []net.Conn, err error) {
+	var n int
+	if _, err := fmt.Sscan(times, &n); err != nil {
+		return nil, err
+	}
+	for range n {
+		c, err := net.DialTimeout("tcp", address, 5*time.Second)
+		if err != nil {
+			return held, err
+		}
+		held = append(held, c)
+		if err := useOnce(c); err != nil {
+			return held, err
+		}
+	}
+	return held, nil
+}
+
+func useOnce(c net.Conn) error {
+	fmt.Fprint(c, "echo\nhello\n")
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err == nil && line != "hello\n" {
+		err = fmt.Errorf("the other side: %s", strings.TrimSpace(line))
+	}
+	return err
+}
+
+func closeAll(conns []net.Conn) {
+	for _, c := range conns {
+		c.Close()
+	}
 }
 
 func okay(c net.Conn) error {

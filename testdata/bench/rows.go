@@ -98,6 +98,16 @@ var rows = []row{
 		goals: []goal{{against: "podman, slirp4netns", atMost: 1}, {against: "pasta alone", atMost: 1}},
 	},
 	{
+		name: "user-cpu-out", title: "processor time of the user-mode stack for 1 GiB out of a user's container", unit: "ms", setup: setupUserCPU(true),
+		goals: []goal{{against: "podman, slirp4netns", atMost: 1}, {against: "pasta alone", atMost: 1}},
+	},
+	{
+		name: "user-cpu-in", title: "processor time of the stack for 1 GiB into a user's published port", unit: "ms", setup: setupUserCPU(false),
+		goals: []goal{{against: "podman, slirp4netns", atMost: 1}, {against: "pasta alone", atMost: 1}},
+	},
+	{name: "user-memory-out", title: "memory of the user-mode stack with 1,000 connections out of a user's container", unit: "MB", setup: setupUserMemory(true)},
+	{name: "user-memory-in", title: "memory of the stack with 1,000 connections to a user's published port", unit: "MB", setup: setupUserMemory(false)},
+	{
 		name: "version", title: "`hoy version`", unit: "ms", setup: setupVersion,
 		goals: []goal{{against: emptyProgram, atMost: 7}},
 	},
