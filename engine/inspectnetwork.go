@@ -6,8 +6,10 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"codeberg.org/hoy/hoy/engine/event"
+	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
 	nets "codeberg.org/hoy/hoy/netns/record"
@@ -233,10 +235,26 @@ func (e *Engine) connectNow(c *Container, w oci.Network, links []string) error {
 	if err != nil {
 		return err
 	}
+	e.keepHub(c)
 	for _, j := range got.Joined {
 		event.Write(e.o.Root, networkEvent("connect", j.Network, c.ID()))
 	}
 	return nil
+}
+
+// keepHub has the container's monitor keep the namespace of the user's networks too. Where that fails the container is connected all the same; what
+// it loses is that this outlives a killed holder.
+func (e *Engine) keepHub(c *Container) {
+	if e.hub == nil {
+		return
+	}
+	client, err := monitor.Dial(c.place, 0, monitor.Size{})
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(time.Second))
+	client.Keep("/proc/" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(int(e.hub.NS.Fd())))
 }
 
 // Disconnect takes a container off a network, now and for later starts. Errors: netns.ErrNoNetwork, netns.ErrNotOn.

@@ -137,11 +137,23 @@ func (c *Client) Probe() (int, error) {
 	}
 }
 
+// Keep has the monitor open the network namespace at a path, for as long as the container runs.
+func (c *Client) Keep(path string) (bool, error) {
+	if err := c.send(frameKeep, []byte(path)...); err != nil {
+		return false, ErrGone
+	}
+	return c.held()
+}
+
 // Hold has the monitor of a container that waits to be started again wait on until the connection is closed. It says no when the container does not wait.
 func (c *Client) Hold() (bool, error) {
 	if err := c.send(frameHold); err != nil {
 		return false, ErrGone
 	}
+	return c.held()
+}
+
+func (c *Client) held() (bool, error) {
 	for {
 		if e, err := c.Next(); err != nil || e.Exited || e.Held {
 			return e.Held && e.Code == 1, err

@@ -31,6 +31,7 @@ type hubCalls struct {
 	resize func(Size)
 	signal func(syscall.Signal)
 	nudge  func()
+	keep   func(path string) bool
 	probe  func() int
 	hold   func() bool
 	unhold func()
@@ -167,6 +168,12 @@ func (h *hub) obey(a *attached, frame []byte) {
 		}
 	case frameNudge:
 		h.do.nudge()
+	case frameKeep:
+		held := 0
+		if h.do.keep(string(frame[1:])) {
+			held = 1
+		}
+		a.conn.Write(codeFrame(frameHeld, held))
 	case frameHold:
 		held := 0
 		if a.holds || h.do.hold() {

@@ -30,6 +30,7 @@ type keeper struct {
 	console  atomic.Pointer[os.File] // the terminal's master, or nil
 	pumps    pumps
 	network  *wake.Keeper // or nil
+	hubs     hubs
 	waiter   waiter
 	process  atomic.Pointer[runtime.Process] // once its command runs: where signals go
 	orphan   atomic.Pointer[orphan]          // or here, when another monitor has started it
@@ -64,7 +65,7 @@ type waiter interface {
 
 func newKeeper(s *Settings, lock *os.File) *keeper {
 	k := &keeper{s: s, lock: lock, extra: map[Streams]sink{}, aborted: func() bool { return false }, nudged: make(chan struct{}, 1)}
-	k.hub = newHub(&k.input, hubCalls{resize: k.resize, signal: k.passOn, nudge: k.nudge, probe: k.probe, hold: k.hold, unhold: k.unhold})
+	k.hub = newHub(&k.input, hubCalls{resize: k.resize, signal: k.passOn, nudge: k.nudge, keep: k.hubs.keep, probe: k.probe, hold: k.hold, unhold: k.unhold})
 	k.log = newLogger(s.Place, &s.Log)
 	return k
 }
@@ -264,6 +265,7 @@ func (k *keeper) release() {
 		k.network.Close()
 	}
 	k.s.Network.Close()
+	k.hubs.close()
 	RemoveRunDir(k.s.Place)
 	k.lock.Close()
 	if n := k.s.Network; n != nil && n.Joined { // it was on a network, of which only others can take it

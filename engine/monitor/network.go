@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/netns/wake"
 )
 
@@ -52,6 +55,37 @@ func (n *Network) inherit(first int) {
 		unix.CloseOnExec(fd)
 		n.Files = append(n.Files, os.NewFile(uintptr(fd), "network"))
 	}
+}
+
+// hubs are the namespaces of the user's networks that the container has joined while it ran. They are kept open until it ends, so that they outlive a
+// killed holder.
+type hubs struct {
+	mu    sync.Mutex
+	files []*os.File
+}
+
+func (h *hubs) keep(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if slices.ContainsFunc(h.files, func(o *os.File) bool { return space.Same(o, f) }) {
+		f.Close()
+		return true
+	}
+	h.files = append(h.files, f)
+	return true
+}
+
+func (h *hubs) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.files {
+		f.Close()
+	}
+	h.files = nil
 }
 
 // report says what the network does without while the container runs on: in the background, to the monitor's own file.

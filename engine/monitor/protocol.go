@@ -22,6 +22,7 @@ import (
 //	  | signal  number                        |    to the container's first process
 //	  | nudge                                 |    a user has stopped the container: it may be waiting to be started again
 //	  | probe                                 |    make the health check now
+//	  | keep    path                          |    open the network namespace there for as long as the container runs; the answer is held
 //	  | hold                                  |    do not start the container again while this client is there
 //	  |-------------------------------------->|
 //	  |                       held    0 or 1  |    1: it waits to be started again, and goes on waiting
@@ -44,6 +45,7 @@ const (
 	frameNudge   = 'n'
 	frameProbe   = 'p'
 	frameProbed  = 'P'
+	frameKeep    = 'm'
 	frameHold    = 'l'
 	frameHeld    = 'L'
 	frameStarted = 'S'
