@@ -97,13 +97,14 @@ func setupUserMemory(out bool) func(*bench) ([]contender, func(), error) {
 		for _, p := range ps {
 			c := contender{name: p.name, skip: p.missing}
 			if c.skip == "" {
-				if c.value, err = heldBy(p, out); err != nil {
+				value, err := heldBy(p, out)
+				if c.value = value; err != nil {
 					c.skip = err.Error()
 				}
 			}
 			cs = append(cs, c)
 		}
-		return cs, undo, nil
+		return cs, undo, err
 	}
 }
 
