@@ -20,7 +20,7 @@ const (
 	keepalive = 15 // seconds
 	syns      = 2  // repetitions: a container that does not answer is given up after seven seconds (tcp(7))
 	retry     = 10 * time.Millisecond
-	near      = 1 // millisecond
+	near      = 20 // milliseconds
 )
 
 // loop passes on TCP: one thread inside of the container's namespace that waits for all connections at once. A goroutine for each direction would

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // engine is a container engine with a store of its own.
@@ -50,6 +51,8 @@ func runQuiet(env, args []string) error {
 	var out bytes.Buffer
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = env
+	// A session of its own, as a container has: the scheduler may favour who shares one with the measuring client (sched(7), autogroup).
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	// A file, not a pipe: a process that outlives the command must not keep us waiting.
 	f, err := os.CreateTemp("", "out")
 	if err != nil {

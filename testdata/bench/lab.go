@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -80,6 +81,7 @@ func (b *bench) closeLab() {
 func (b *bench) startPeer(ns string) error {
 	cmd := exec.Command("/proc/self/exe", peerRole, ":9000")
 	cmd.Env = b.environ()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // see runQuiet
 	err := within(ns, cmd.Start)
 	if err == nil {
 		b.peersRunning = append(b.peersRunning, cmd)

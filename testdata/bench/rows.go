@@ -54,15 +54,15 @@ var rows = []row{
 		goals: []goal{{against: "podman", faster: 10}},
 	},
 	{
-		name: "net-out", title: "2 GiB from a container to another machine", unit: "ms", setup: setupNetOut,
+		name: "net-out", title: "512 MiB from a container to another machine", unit: "ms", setup: setupNetOut,
 		goals: []goal{{against: plainBridge, atMost: 1.05}},
 	},
 	{
-		name: "net-in", title: "2 GiB from another machine to a published port", unit: "ms", setup: setupNetIn,
+		name: "net-in", title: "512 MiB from another machine to a published port", unit: "ms", setup: setupNetIn,
 		goals: []goal{{against: plainBridge, atMost: 1.05}},
 	},
 	{
-		name: "net-between", title: "2 GiB between two containers", unit: "ms", setup: setupNetBetween,
+		name: "net-between", title: "512 MiB between two containers", unit: "ms", setup: setupNetBetween,
 		goals: []goal{{against: "podman", atMost: 1.05}},
 	},
 	{

@@ -126,7 +126,7 @@ func (b *bench) pasta(port string) (pair, func()) {
 	cmd := exec.Command("setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--",
 		"pasta", "-f", "--config-net", "--no-map-gw", "-t", port, "-u", "none", "-T", "none", "-U", "none", "--", b.path("bin", "bench"), peerRole, ":"+port)
 	cmd.Env = append(b.environ(), "HOME="+b.path("user"), "XDG_RUNTIME_DIR="+b.path("user", "run"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what pasta runs has a copy of its sockets, and outlives it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // see runQuiet; and what pasta runs has a copy of its sockets, and outlives it
 	err := within(labHost, cmd.Start)
 	if err == nil {
 		err = awaitPeer(labWorld, hostAddress+":"+port)
@@ -158,11 +158,11 @@ func (b *bench) userContend(work func(address string) error) ([]contender, func(
 }
 
 func setupUserOut(b *bench) ([]contender, func(), error) {
-	return b.userContend(func(address string) error { return tell(address, "send %s:9000 %d", worldAddress, transfer/16) })
+	return b.userContend(func(address string) error { return tell(address, "send %s:9000 %d", worldAddress, transfer/4) })
 }
 
 func setupUserIn(b *bench) ([]contender, func(), error) {
-	return b.userContend(func(address string) error { return pourTo(address, transfer/16) })
+	return b.userContend(func(address string) error { return pourTo(address, transfer/4) })
 }
 
 func setupUserRequests(b *bench) ([]contender, func(), error) {

@@ -8,7 +8,7 @@ import (
 
 // System calls of which the Go scheduler does not know. Nothing else of the process runs meanwhile where GOMAXPROCS is 1, but neither does the
 // runtime's watchdog, which looks every 20 µs for threads that stay in a call, takes their processor away and gives it back. They are for who waits
-// a millisecond at most, or not at all, in a process that has nothing else to do. The slices are not empty.
+// some milliseconds at most, or not at all, in a process that has nothing else to do. The slices are not empty.
 
 // EpollWait is epoll_wait(2).
 func EpollWait(epoll int, events []unix.EpollEvent, milliseconds int) (int, error) {
