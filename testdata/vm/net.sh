@@ -29,6 +29,20 @@ want 'served by app' hoy run --rm --network container:app busybox wget -q -T 5 -
 hoy network disconnect two app || fail "disconnect"
 want 'bad address' hoy run --rm --network two busybox wget -q -T 2 -O - http://app/
 
+# Root may share a link of the host's: macvlan, and ipvlan, which the kernels of some test machines have not.
+if [ "$(id -u)" = 0 ]; then
+	busybox ip link add parent0 type dummy && busybox ip link set parent0 up || fail "no dummy link"
+	n=0
+	for driver in macvlan ipvlan; do
+		n=$((n + 1))
+		hoy network create -d $driver -o parent=parent0 --subnet 10.99.$n.0/24 $driver >/dev/null || fail "no $driver network"
+		hoy run -d --init --name shared --hostname shared --network $driver busybox sh -c "$serve" >/dev/null || fail "no container on $driver"
+		eventually 'served by shared' hoy run --rm --network $driver busybox wget -q -T 5 -O - http://shared/
+		hoy rm -f shared >/dev/null && hoy network rm $driver >/dev/null || fail "rm of $driver"
+	done
+	busybox ip link del parent0
+fi
+
 # Nothing is left.
 hoy rm -f web app >/dev/null || fail "rm -f"
 hoy network rm one two >/dev/null || fail "network rm"
