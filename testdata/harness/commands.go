@@ -87,13 +87,20 @@ func signalCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("sh", "-c", fmt.Sprintf("kill -%s $(cat %s)", args[0], args[1])))
 }
 
-// registryCmd is `registry`: serves an empty registry on 127.0.0.1 until the script ends, and sets REGISTRY to its address.
-func registryCmd(ts *testscript.TestScript, neg bool, _ []string) {
+// registryCmd is `registry [HTPASSWD]`: serves an empty registry on 127.0.0.1 until the script ends, and sets REGISTRY to its address. With a file of
+// users it lets nobody else in.
+func registryCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: registry [htpasswd]")
+	}
 	addr, err := freeAddress()
 	ts.Check(err)
-	dir := ts.MkAbs("registry")
+	dir := ts.MkAbs("registry-" + addr)
 	ts.Check(os.MkdirAll(dir, 0o755))
 	config := fmt.Sprintf("version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\nhttp:\n  addr: %s\n", dir, addr)
+	if len(args) == 1 {
+		config += fmt.Sprintf("auth:\n  htpasswd:\n    realm: registry\n    path: %s\n", ts.MkAbs(args[0]))
+	}
 	ts.Check(os.WriteFile(filepath.Join(dir, "config.yml"), []byte(config), 0o644))
 	// It is no process of hoy's: nothing that names the script's directory tells the harness of it.
 	cmd := exec.Command("docker-registry", "serve", "config.yml")
