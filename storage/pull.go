@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/distribution/reference"
@@ -19,7 +21,7 @@ type PullOptions struct {
 	Quiet     bool      // write no progress
 	Progress  io.Writer // Docker's progress lines; nil: none
 	TLSVerify *bool     // nil: verify, but registries on the loopback may speak HTTP or show any certificate
-	AuthFile  string    // credentials; "": containers' auth.json, then Docker's config.json
+	AuthFile  string    // credentials; "": the file that REGISTRY_AUTH_FILE names, else containers' auth.json, then Docker's config.json
 
 	Credentials *Credentials  // instead of the file's; nil: none
 	CertDir     string        // certificates for the registry; "": Docker's
@@ -44,7 +46,7 @@ func (s *Store) Pull(ctx context.Context, ref string, o PullOptions) (*Image, er
 		o.Progress = io.Discard
 	}
 	fetch := &pull{store: s, named: named, platform: p, system: s.system(p), out: newProgress(o.Progress)}
-	fetch.system.AuthFilePath = o.AuthFile
+	fetch.system.AuthFilePath = cmp.Or(o.AuthFile, os.Getenv("REGISTRY_AUTH_FILE"))
 	fetch.system.DockerInsecureSkipTLSVerify = types.NewOptionalBool(local(named))
 	if o.TLSVerify != nil {
 		fetch.system.DockerInsecureSkipTLSVerify = types.NewOptionalBool(!*o.TLSVerify)

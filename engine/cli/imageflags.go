@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ type imageOptions struct {
 
 func (o *containerOptions) imageFlags() []*flags.Flag {
 	i := &o.images
-	i.tlsVerify, i.pull.AuthFile = true, os.Getenv("REGISTRY_AUTH_FILE")
+	i.tlsVerify = true
 	i.verify = flags.Bool(&i.tlsVerify, "tls-verify", "Require HTTPS and verify certificates when contacting registries")
 	return append(pullFlags(&i.pull),
 		flags.String(&i.arch, "arch", "Use ARCH instead of the architecture of the machine for choosing images"),

@@ -16,7 +16,6 @@ type pullOptions struct {
 func pullCommand(s *session) *command {
 	o := pullOptions{tlsVerify: true}
 	o.Platform = os.Getenv("DOCKER_DEFAULT_PLATFORM")
-	o.AuthFile = os.Getenv("REGISTRY_AUTH_FILE")
 	verify := flags.Bool(&o.tlsVerify, "tls-verify", "Require HTTPS and verify certificates (a registry on this machine may do without)")
 	return &command{
 		args:     "[OPTIONS] NAME[:TAG|@DIGEST]",

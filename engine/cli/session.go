@@ -66,7 +66,7 @@ func (s *session) before() error {
 	logrus.SetOutput(s.Err)
 	logrus.SetLevel(level)
 	if s.global.config != "" {
-		return os.Setenv("DOCKER_CONFIG", s.global.config) // where the registry's library looks
+		return os.Setenv("REGISTRY_AUTH_FILE", filepath.Join(s.global.config, "config.json")) // and no other file, as Docker
 	}
 	return nil
 }
