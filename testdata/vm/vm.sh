@@ -483,7 +483,8 @@ run() {
     [ -z "$timing" ] || log "ready after $(since "$t0") s, $(usage)"; fi
   echo "$(now) $(head -c32 /dev/urandom | od -An -tx1 | tr -d ' \n') $VM_9P" >&7
   port_line "$timeout" || r=$?
-  case $r in 0) rc=${LINE#rc };; 2) rc=124; log "timeout after $timeout s";; *) log "the machine is gone"; cat "$RUN/qemu.log" >&2;; esac
+  case $r in 0) rc=${LINE##*[!0-9]} rc=${rc:-125};; # the port has been seen to lose the first letter
+  2) rc=124; log "timeout after $timeout s";; *) log "the machine is gone"; cat "$RUN/qemu.log" >&2;; esac
   [ -z "$timing" ] || log "command done after $(since "$t0") s, $(usage)"
   kill -9 "$QPID" 2>/dev/null; wait "$QPID" 2>/dev/null || :; QPID=
   wait $c1 $c2; kill $c3 2>/dev/null || :
