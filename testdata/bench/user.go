@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// userRun is the user's runtime directory, in the sandbox's own /run: podman ends its containers only if the name is shorter than 50 characters.
+const userRun = "/run/benchuser"
+
 // asUser are hoy and podman as an ordinary user, on the lab's host, with stores of the user's own. podman's network is slirp4netns there.
 func (b *bench) asUser() (hoy, podman engine, err error) {
 	if err := b.openLab(); err != nil {
@@ -23,7 +26,7 @@ func (b *bench) asUser() (hoy, podman engine, err error) {
 		return hoy, podman, nil
 	}
 	as := []string{"setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--"}
-	env := append(b.environ(), "HOME="+home, "XDG_RUNTIME_DIR="+filepath.Join(home, "run"), "TMPDIR="+filepath.Join(home, "tmp"))
+	env := append(b.environ(), "HOME="+home, "XDG_RUNTIME_DIR="+userRun, "TMPDIR="+filepath.Join(home, "tmp"))
 	hoy.program, hoy.env = append(as[:len(as):len(as)], b.path("bin", "hoy")), env
 	podman.program = append(as[:len(as):len(as)], "podman")
 	podman.env = append(env, "CONTAINERS_CONF="+b.path("containers.conf"), "CONTAINERS_STORAGE_CONF="+filepath.Join(home, "storage.conf"))
@@ -45,7 +48,7 @@ func (b *bench) userDirs(home string) error {
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
-	for _, dir := range []string{home, filepath.Join(home, "run"), filepath.Join(home, "tmp"), filepath.Join(home, "pod")} {
+	for _, dir := range []string{home, userRun, filepath.Join(home, "tmp"), filepath.Join(home, "pod")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
@@ -70,7 +73,7 @@ func (b *bench) userDirs(home string) error {
 
 // importBase gives the user's podman the base image: buildah would need a configuration of its own for that.
 func (b *bench) importBase(podman engine, home string) string {
-	storage := fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", filepath.Join(home, "pod", "root"), filepath.Join(home, "pod", "run"))
+	storage := fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", filepath.Join(home, "pod"), filepath.Join(userRun, "containers"))
 	archive := filepath.Join(home, "base.tar")
 	err := errors.Join(
 		os.WriteFile(filepath.Join(home, "storage.conf"), []byte(storage), 0o644),
@@ -125,7 +128,7 @@ func (b *bench) pasta(port string) (pair, func()) {
 	}
 	cmd := exec.Command("setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--",
 		"pasta", "-f", "--config-net", "--no-map-gw", "-t", port, "-u", "none", "-T", "none", "-U", "none", "--", b.path("bin", "bench"), peerRole, ":"+port)
-	cmd.Env = append(b.environ(), "HOME="+b.path("user"), "XDG_RUNTIME_DIR="+b.path("user", "run"))
+	cmd.Env = append(b.environ(), "HOME="+b.path("user"), "XDG_RUNTIME_DIR="+userRun)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // see runQuiet; and what pasta runs has a copy of its sockets, and outlives it
 	err := within(labHost, cmd.Start)
 	if err == nil {
