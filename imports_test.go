@@ -58,7 +58,7 @@ var homes = map[string][]string{
 // light packages run before the wide libraries are initialised: they need the standard library and golang.org/x/sys only, and little of that.
 var light = []string{
 	"cgroups/group", "netns/dns", "netns/hold", "netns/publish", "netns/record", "netns/space", "netns/uplink", "netns/wake", "oci/child", "oci/nsenter", "oci/runtime", "oci/userns",
-	"engine/event", "engine/monitor", "engine/rootless", "engine/role", "engine/ahead", "engine/bundle", "oci/plan", "oci/seccomp/kept",
+	"engine/event", "engine/monitor", "engine/rootless", "engine/rootless/early", "engine/role", "engine/ahead", "engine/bundle", "oci/plan", "oci/seccomp/kept",
 }
 
 // specification is types alone: it imports package os and initialises nothing.

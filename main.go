@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	rootless.Await()
 	if storage.Reexec() {
 		return
 	}

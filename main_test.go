@@ -5,6 +5,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"codeberg.org/hoy/hoy/engine/rootless/early"
 	"codeberg.org/hoy/hoy/storage"
 	"codeberg.org/hoy/hoy/testdata/harness"
 )
@@ -25,4 +26,4 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the commands as users type them: testdata/scripts, one behaviour a file.
-func TestScripts(t *testing.T) { harness.Run(t, "testdata/scripts") }
+func TestScripts(t *testing.T) { harness.Run(t, "testdata/scripts", early.Ran) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"codeberg.org/hoy/hoy/engine/rootless/early"
 	"codeberg.org/hoy/hoy/oci/nsenter/nofile"
 	"codeberg.org/hoy/hoy/oci/nsenter/raw"
 	"golang.org/x/sys/unix"
@@ -18,9 +19,13 @@ import (
 // engineError is Docker's exit code for what went wrong before there was a container.
 const engineError = 125
 
-// Enter is the outer half of a rootless call. It returns when the call needs no user namespace, or is in it already; otherwise
-// it runs hoy again inside a new one, passes signals and the exit status on, and never returns.
+// Enter is the outer half of a rootless call. It returns when the call needs no user namespace, or is in it already (then its ids may not be mapped yet:
+// Await); otherwise it runs hoy again inside a new one, passes signals and the exit status on, and never returns.
 func Enter() {
+	if early.Begun.Inside {
+		resume(early.Begun)
+		return
+	}
 	if os.Geteuid() != 0 && NeedsUserns(os.Args[1:]) {
 		os.Exit(outer(nil, mapIDs))
 	}
@@ -150,8 +155,10 @@ func (c *call) env(s *raw.Script) ([]string, error) {
 const selfExe = "/proc/self/exe"
 
 // Env tells a process that is about to enter a user namespace of this user's, and containers/storage in it, whom it works for there.
-func Env() []string {
-	uid, gid := strconv.Itoa(UID()), strconv.Itoa(GID())
+func Env() []string { return envOf(UID(), GID()) }
+
+func envOf(hostUID, hostGID int) []string {
+	uid, gid := strconv.Itoa(hostUID), strconv.Itoa(hostGID)
 	return []string{envUID + "=" + uid, envGID + "=" + gid,
 		// containers/storage would otherwise make a user namespace of its own, with C that this program does not have.
 		"_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID=" + uid, "_CONTAINERS_ROOTLESS_GID=" + gid}
@@ -190,11 +197,17 @@ func mapIDs(pid int) error {
 	uid, gid := os.Geteuid(), os.Getegid()
 	maps, missing := tools(uid, gid)
 	if missing == nil {
-		if missing = mapRanges(pid, maps); missing == nil {
-			return nil
-		}
+		missing = mapRanges(pid, maps)
 	}
-	if err := mapSingle(pid, uid, gid); err != nil {
+	return orSingle(strconv.Itoa(pid), uid, gid, missing)
+}
+
+// orSingle maps the own id alone when something is missing for more, and says so.
+func orSingle(process string, uid, gid int, missing error) error {
+	if missing == nil {
+		return nil
+	}
+	if err := mapSingle(process, uid, gid); err != nil {
 		return fmt.Errorf("%w (and %v)", err, missing)
 	}
 	sayOnce(missing)

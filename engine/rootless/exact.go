@@ -29,7 +29,7 @@ func mapExactly(pid int, m *userns.Map) error {
 		return errors.New("the user's own id must be root in the namespace")
 	}
 	if len(m.UIDs) == 1 && len(m.GIDs) == 1 && m.UIDs[0].Count == 1 && m.GIDs[0].Count == 1 {
-		return mapSingle(pid, uid, gid)
+		return mapSingle(strconv.Itoa(pid), uid, gid)
 	}
 	var running [2]*tool
 	var errs [2]error

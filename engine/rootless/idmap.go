@@ -200,8 +200,8 @@ func (t *tool) wait() error {
 }
 
 // mapSingle maps the caller's own ids alone, which the kernel lets everybody do once setgroups(2) is given up (user_namespaces(7)).
-func mapSingle(pid, uid, gid int) error {
-	dir := "/proc/" + strconv.Itoa(pid)
+func mapSingle(process string, uid, gid int) error {
+	dir := "/proc/" + process
 	for _, w := range [][2]string{
 		{"/setgroups", "deny"},
 		{"/uid_map", fmt.Sprintf("0 %d 1\n", uid)},

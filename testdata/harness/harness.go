@@ -16,15 +16,20 @@ import (
 )
 
 // Run runs the scripts of dir as subtests of t.
-func Run(t *testing.T, dir string) {
+func Run(t *testing.T, dir string, early bool) {
 	base, err := baseContext(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
-		Setup:               func(e *testscript.Env) error { return setup(e, base) },
-		Condition:           condition,
+		Dir:   dir,
+		Setup: func(e *testscript.Env) error { return setup(e, base) },
+		Condition: func(name string) (bool, error) {
+			if name == "early" {
+				return early, nil
+			}
+			return condition(name)
+		},
 		Cmds:                commands,
 		RequireExplicitExec: false,
 		RequireUniqueNames:  true,
