@@ -100,6 +100,7 @@ func (m *mapping) start(process int) bool {
 		return true
 	}
 	call(unix.SYS_CLOSE, uintptr(gate[1]), 0, 0, 0)
+	call(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 5, 0)
 	if n, _ := call(unix.SYS_READ, uintptr(gate[0]), uintptr(unsafe.Pointer(&byteRead)), 1, 0); n == 1 {
 		for fd := range uintptr(3) {
 			call(unix.SYS_DUP3, uintptr(m.output[1]), fd, 0, 0)
