@@ -63,7 +63,7 @@ func NewWayOut(ns *os.File, mac string) (*WayOut, error) {
 	return w, err
 }
 
-// Reconnect makes the link of a WayOut, again when who had the device was killed, and the link has gone with it.
+// Reconnect makes the link of a WayOut, again when who had the device was killed.
 func Reconnect(ns *os.File, o uplink.Options, e record.Endpoint) (*os.File, error) {
 	return link.NewDevice(ns, link.Interface{
 		Name: e.Interface, MAC: e.MAC, MTU: o.MTU,

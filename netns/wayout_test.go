@@ -88,14 +88,12 @@ func TestWayOut(t *testing.T) {
 
 func TestWayOutEnds(t *testing.T) {
 	l := newLab(t)
-	ns, err := space.New()
-	if err != nil {
-		t.Skip(err)
-	}
+	ns := namespace(t)
 	w, err := NewWayOut(ns, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer w.Device.Close()
 	done := make(chan struct{})
 	part, err := uplink.Part(w.Options, 0)
 	if err != nil {
@@ -113,11 +111,11 @@ func TestWayOutEnds(t *testing.T) {
 	if got := ask(ns, "TCP:203.0.113.2:80"); unmapped(got) != "203.0.113.1" {
 		t.Errorf("no way out: %q", got)
 	}
-	ns.Close() // the container's last hold
+	run(ns, "ip link del eth0")
 	select {
 	case <-done:
 	case <-time.After(10 * time.Second):
-		t.Fatal("the process outlives the container's namespace")
+		t.Fatal("the process outlives the container's link")
 	}
 }
 

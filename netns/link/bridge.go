@@ -172,24 +172,24 @@ func (l *Links) AddVeth(v Veth) (err error) {
 			err = errors.Join(err, l.Remove(v.Host))
 		}
 	}()
-	if err := l.configureIn(v.Container, pair.PeerName, v.Interface); err != nil {
+	inner, err := Open(v.Container)
+	if err != nil {
+		return err
+	}
+	defer inner.Close()
+	if err := inner.configureNamed(pair.PeerName, v.Interface); err != nil {
 		return err
 	}
 	if err := l.raiseHost(v.Host); err != nil {
 		return err
 	}
-	return l.settle(v.Container, v.Interface.Name, v.Host, v.Bridge)
+	return l.settle(inner, v.Interface.Name, v.Host, v.Bridge)
 }
 
 // settle has the kernel act at once on links being up: the container's, then the host's, a bridge after its port. It would do so up
 // to a second later, and until then drop what is sent; asking for a link does it (rtnl_getlink in net/core/rtnetlink.c,
 // linkwatch_sync_dev).
-func (l *Links) settle(ns *os.File, name string, hosts ...string) error {
-	inner, err := Open(ns)
-	if err != nil {
-		return err
-	}
-	defer inner.Close()
+func (l *Links) settle(inner *Links, name string, hosts ...string) error {
 	if _, err := inner.h.LinkByName(name); err != nil {
 		return fmt.Errorf("find link %s in the container: %w", name, err)
 	}
@@ -227,11 +227,16 @@ func (l *Links) configureIn(ns *os.File, name string, i Interface) error {
 		return err
 	}
 	defer inner.Close()
-	link, err := inner.h.LinkByName(name)
+	return inner.configureNamed(name, i)
+}
+
+// configureNamed configures the link of that name.
+func (l *Links) configureNamed(name string, i Interface) error {
+	link, err := l.h.LinkByName(name)
 	if err != nil {
 		return fmt.Errorf("find link %s in the container: %w", name, err)
 	}
-	return inner.configure(link, i)
+	return l.configure(link, i)
 }
 
 func parseMAC(s string) (net.HardwareAddr, error) {

@@ -15,48 +15,58 @@ import (
 const sideName = "hoy-side"
 
 // NewDevice makes a link in a container's namespace whose other end is an open file: what the container sends is read from it,
-// one Ethernet frame a read, what is written to it the container gets. The file does not keep the namespace alive; when that goes,
-// reading fails.
+// one Ethernet frame a read, what is written to it the container gets. A link of that name that is there already, as a killed process left it,
+// gives way.
 //
-// It is a tap, or, where /dev/net/tun may not be opened, an AF_PACKET socket on the other end of a veth. Either is made in a
-// namespace of its own first, because the file holds on to the namespace that it was opened in.
+// It is a tap, or, where /dev/net/tun may not be opened, an AF_PACKET socket on the other end of a veth. The link of a tap goes with the
+// namespace, which the file keeps; that of a packet socket goes with either, and reading fails then.
 func NewDevice(ns *os.File, i Interface) (*os.File, error) {
-	side, err := space.New()
+	l, err := Open(ns)
 	if err != nil {
 		return nil, err
 	}
-	defer side.Close()
-	f, err := newTap(side, ns, i)
+	defer l.Close()
+	f, err := l.newTap(i)
 	if errors.Is(err, errNoTun) {
-		f, err = newPacket(side, ns, i)
+		f, err = newPacket(l, i)
 	}
 	return f, err
 }
 
 var errNoTun = errors.New("/dev/net/tun cannot be opened")
 
-func newTap(side, ns *os.File, i Interface) (*os.File, error) {
-	f, err := openTap(side)
+func (l *Links) newTap(i Interface) (*os.File, error) {
+	f, err := l.openTap(i.Name)
+	if errors.Is(err, unix.EBUSY) {
+		if err = l.Remove(i.Name); err == nil {
+			f, err = l.openTap(i.Name)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := moveTap(side, ns, i); err != nil {
+	if err := l.configureTap(i); err != nil {
 		f.Close()
-		return nil, err
+		return nil, errors.Join(err, l.Remove(i.Name))
 	}
 	return f, nil
 }
 
-func openTap(side *os.File) (f *os.File, err error) {
-	err = space.Do(side, func() error {
+// openTap makes a tap that stays when its file is closed (TUNSETPERSIST): who closes that would have to wait until the kernel has taken the link
+// away, some 15 ms at the end of each container. The namespace, which the file holds on to, takes it along without anybody's waiting.
+func (l *Links) openTap(name string) (f *os.File, err error) {
+	err = space.Do(l.ns, func() error {
 		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errNoTun, err)
 		}
-		request, err := unix.NewIfreq(sideName)
+		request, err := unix.NewIfreq(name)
 		if err == nil {
-			request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
+			request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_TUN_EXCL)
 			err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+		}
+		if err == nil {
+			err = unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1)
 		}
 		if err != nil {
 			unix.Close(fd)
@@ -68,14 +78,8 @@ func openTap(side *os.File) (f *os.File, err error) {
 	return f, err
 }
 
-// moveTap puts the tap into the container's namespace, with the name and the addresses that it keeps.
-func moveTap(side, ns *os.File, i Interface) error {
-	l, err := Open(side)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	tap, err := l.h.LinkByName(sideName)
+func (l *Links) configureTap(i Interface) error {
+	tap, err := l.h.LinkByName(i.Name)
 	if err != nil {
 		return fmt.Errorf("find the tap: %w", err)
 	}
@@ -91,14 +95,20 @@ func moveTap(side, ns *os.File, i Interface) error {
 	if err := l.h.LinkSetMTU(tap, i.MTU); err != nil {
 		return fmt.Errorf("set the tap's MTU: %w", err)
 	}
-	if err := l.h.LinkSetNsFd(tap, int(ns.Fd())); err != nil {
-		return fmt.Errorf("move the tap into the container: %w", err)
-	}
-	return l.configureIn(ns, sideName, i)
+	return l.configure(tap, i)
 }
 
-// newPacket makes a veth instead. The end in the side namespace has no address of any family, so the kernel answers nothing there.
-func newPacket(side, ns *os.File, i Interface) (*os.File, error) {
+// newPacket makes a veth instead. The other end is in a namespace of its own, which the socket keeps. It has no address of any family, so the kernel
+// answers nothing there.
+func newPacket(inner *Links, i Interface) (*os.File, error) {
+	if err := inner.Remove(i.Name); err != nil {
+		return nil, err
+	}
+	side, err := space.New()
+	if err != nil {
+		return nil, err
+	}
+	defer side.Close()
 	l, err := Open(side)
 	if err != nil {
 		return nil, err
@@ -110,7 +120,7 @@ func newPacket(side, ns *os.File, i Interface) (*os.File, error) {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU = sideName, i.MTU
-	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: byNumber("p"), PeerHardwareAddr: mac, PeerMTU: uint32(i.MTU), PeerNamespace: nsOf(ns)}
+	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: byNumber("p"), PeerHardwareAddr: mac, PeerMTU: uint32(i.MTU), PeerNamespace: nsOf(inner.ns)}
 	if err := l.h.LinkAdd(pair); err != nil {
 		return nil, kind("veth for the way out", err)
 	}
@@ -124,16 +134,13 @@ func newPacket(side, ns *os.File, i Interface) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up veth for the way out: %w", err)
 	}
-	if err := noSegmentation(ns, pair.PeerName); err != nil {
-		return nil, err
-	}
 	f, err := openPacket(side, end.Attrs().Index)
 	if err != nil {
 		return nil, err
 	}
-	err = l.configureIn(ns, pair.PeerName, i)
+	err = inner.configurePeer(pair.PeerName, i)
 	if err == nil {
-		err = l.settle(ns, i.Name, sideName)
+		err = l.settle(inner, i.Name, sideName)
 	}
 	if err != nil {
 		f.Close()
@@ -142,27 +149,24 @@ func newPacket(side, ns *os.File, i Interface) (*os.File, error) {
 	return f, nil
 }
 
-// noSegmentation keeps the container's kernel from sending frames longer than the MTU, which it would leave to the veth to cut.
-func noSegmentation(ns *os.File, name string) error {
-	l, err := Open(ns)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
+// configurePeer is for the container's end. It keeps the container's kernel from sending frames longer than the MTU, which it would leave to the veth
+// to cut.
+func (l *Links) configurePeer(name string, i Interface) error {
 	link, err := l.h.LinkByName(name)
-	if err == nil {
-		err = l.h.LinkSetGSOMaxSegs(link, 1)
-	}
 	if err != nil {
+		return fmt.Errorf("find link %s in the container: %w", name, err)
+	}
+	if err := l.h.LinkSetGSOMaxSegs(link, 1); err != nil {
 		return fmt.Errorf("limit the segments of %s: %w", name, err)
 	}
-	return nil
+	return l.configure(link, i)
 }
 
 func openPacket(side *os.File, index int) (f *os.File, err error) {
 	err = space.Do(side, func() error {
 		const all = unix.ETH_P_ALL<<8&0xff00 | unix.ETH_P_ALL>>8 // in network byte order
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, all)
+		// Without a protocol until it is bound: one that listens to every link would be taken off them first, and the kernel waits until it is.
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			return fmt.Errorf("open packet socket: %w", err)
 		}

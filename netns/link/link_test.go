@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"codeberg.org/hoy/hoy/netns/space"
 )
@@ -163,5 +164,42 @@ func TestCheckMode(t *testing.T) {
 	}
 	if err := errors.Join(CheckMode("macvlan", ""), CheckMode("ipvlan", "l3s")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDevice: nobody waits for the kernel to take the link away, and what a killed process left is in nobody's way.
+func TestDevice(t *testing.T) {
+	ns := namespace(t)
+	i := Interface{Name: "eth0", MAC: "02:42:0a:00:02:64", MTU: 65520, Addrs: []netip.Prefix{pfx("10.0.2.100/24"), pfx("fd00::64/64")},
+		Gateways: []netip.Addr{netip.MustParseAddr("10.0.2.2"), netip.MustParseAddr("fd00::2")}}
+	var devices []*os.File
+	for range 3 { // the first one's file is closed when the second is made, the second's is open still
+		f, err := NewDevice(ns, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if devices = append(devices, f); len(devices) == 1 {
+			f.Close()
+		}
+	}
+	if devices[2].Name() != "tap" {
+		t.Skip("/dev/net/tun cannot be opened")
+	}
+	devices[2].SetReadDeadline(time.Now().Add(10 * time.Second))
+	go in(t, ns, "busybox", "ping", "-c1", "-W1", "10.0.2.2")
+	buf := make([]byte, 1<<17)
+	for { // of what the kernel says by itself nothing is broadcast
+		n, err := devices[2].Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 6 && string(buf[:6]) == "\xff\xff\xff\xff\xff\xff" {
+			break
+		}
+	}
+	devices[2].Close()
+	if out, err := in(t, ns, "ip", "addr", "show", "eth0"); err != nil || !strings.Contains(out, "10.0.2.100/24") {
+		t.Errorf("the link goes with its file, whose closing waits for that: %v: %s", err, out)
 	}
 }
