@@ -42,11 +42,20 @@ func (n *Network) Close() error {
 		return nil
 	}
 	var err error
-	for _, f := range n.Files {
-		err = errors.Join(err, f.Close())
+	for i, f := range n.Files {
+		if n.isLink(i) {
+			err = errors.Join(err, wake.Drop(f))
+		} else {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	n.Files = nil
 	return err
+}
+
+// isLink says whether a file is the other end of the container's link.
+func (n *Network) isLink(file int) bool {
+	return slices.ContainsFunc(n.Parts, func(p wake.Part) bool { return p.Link && slices.Contains(p.Watch, file) })
 }
 
 // inherit takes over the files that Spawn has passed on, from descriptor first on.

@@ -160,3 +160,19 @@ func TestProgramMapping(t *testing.T) {
 		}
 	}
 }
+
+// TestDrop: the file is closed, though not by the one who drops it.
+func TestDrop(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := Drop(w); err != nil {
+		t.Fatal(err)
+	}
+	r.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the file is open still: %v", err)
+	}
+}
