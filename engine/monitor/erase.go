@@ -37,7 +37,7 @@ func Erase(p Place, volumes []string) error {
 	if point := p.MountPoint(); unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) == nil {
 		os.Remove(point)
 	}
-	if err := RemoveTree(p.Dir()); err != nil {
+	if err := removeDir(p); err != nil {
 		if asideErr := putAside(p); asideErr != nil {
 			return errors.Join(err, asideErr)
 		}
@@ -51,6 +51,14 @@ func Erase(p Place, volumes []string) error {
 		}
 	}
 	return nil
+}
+
+// removeDir removes the container's directory. What overlay has made beside the container's files takes as long as the rest, and goes at the same time.
+func removeDir(p Place) error {
+	work := make(chan error, 1)
+	go func() { work <- RemoveTree(p.File(WorkDir)) }()
+	err := RemoveTree(p.File(UpperDir))
+	return errors.Join(err, <-work, RemoveTree(p.Dir()))
 }
 
 // lockRecord keeps a rename of the container away: it would write the config that is being removed, and claim a name for it.
