@@ -48,7 +48,7 @@ func (e *Engine) Start(ctx context.Context, c *Container, o StartOptions) (code 
 	lock := c.lease
 	c.lease, c.network = nil, nil
 	if o.Foreground && o.SigProxy && !settings.Plan.Terminal {
-		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, SigProxy: true, Kept: o.Kept}
+		f := monitor.ForegroundOptions{In: o.In, Out: o.Out, Err: o.Err, Kept: o.Kept}
 		if p := o.Ahead; p != nil {
 			f.Sealed, f.Ahead = p.Sealed, p.Ahead
 		}

@@ -13,15 +13,14 @@ import (
 const impatience = 500 * time.Millisecond
 
 // interruptible gives a context that the first SIGINT or SIGTERM ends, so that what was begun can be cleared away. A little later the
-// signals do again what they did before: the next one kills. done gives the signals back; it is called once.
+// signals do again what they did before: the next one kills. done comes at the command's end; it gives no signals back, which takes the Go runtime longer than
+// the rest of the program.
 func (s *session) interruptible(ctx context.Context) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	finish, stopped := make(chan struct{}), make(chan struct{})
+	finish := make(chan struct{})
 	go func() {
-		defer close(stopped)
-		defer signal.Stop(signals)
 		select {
 		case <-finish:
 			return
@@ -31,11 +30,11 @@ func (s *session) interruptible(ctx context.Context) (_ context.Context, done fu
 		select {
 		case <-finish:
 		case <-time.After(impatience):
+			signal.Stop(signals)
 		}
 	}()
 	return ctx, func() {
 		close(finish)
-		<-stopped
 		cancel()
 	}
 }

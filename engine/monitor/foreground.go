@@ -12,20 +12,20 @@ import (
 type ForegroundOptions struct {
 	In, Out, Err *os.File        // nil: nothing is read, nothing shown
 	Kept         []*os.File      // as many as the plan keeps: the container's descriptors from 3 on
-	SigProxy     bool            // the caller's signals are the container's
 	Sealed       *runtime.Sealed // stays the caller's; nil: it is sealed when it is needed
 	Ahead        *runtime.Ahead  // the process, when it has been started already; nil: it has not
 }
 
-// Foreground starts the container and keeps it in this process until it ends. lock is the container's, and closed in the end. ctx may end
+// Foreground starts the container and keeps it in this process until it ends. The caller's signals are the container's. lock is the container's, and closed in the end. ctx may end
 // the start, not the container. It returns the container's exit code; a *runtime.StepError or another error when it did not start.
 func Foreground(ctx context.Context, s *Settings, lock *os.File, o ForegroundOptions) (int, error) {
 	s.Foreground = true
 	k := newKeeper(s, lock)
 	k.kept = o.Kept
 	k.aborted = func() bool { return ctx.Err() != nil }
-	stop := k.proxySignals(o.SigProxy)
+	caught, stop := catch(k.passOn, firstSignals, otherSignals()) // until the container's process runs they end the start
 	defer stop()
+	k.caught = caught
 	k.sealed, k.ahead = o.Sealed, o.Ahead
 	k.placeNetwork()
 	k.written = make(chan error, 1)
@@ -106,15 +106,7 @@ func (k *keeper) copyTo(f *os.File, i int) sink {
 	}
 }
 
-// proxySignals passes the caller's signals on to the container's process. Until that runs they end the start. SIGPIPE is caught whatever is
-// asked, because it would kill the monitor when its reader goes.
-func (k *keeper) proxySignals(all bool) (stop func()) {
-	if all {
-		return CatchSignals(k.passOn)
-	}
-	return catch(k.passOn, []os.Signal{syscall.SIGPIPE}, nil)
-}
-
+// passOn gives a signal to the container's process.
 func (k *keeper) passOn(s syscall.Signal) {
 	if p := k.process.Load(); p != nil {
 		p.Signal(s) // a process that has ended meanwhile needs none

@@ -50,6 +50,7 @@ type keeper struct {
 
 	sealed  *runtime.Sealed  // foreground: the executable, which its caller has sealed; nil: it is sealed when it is needed
 	ahead   *runtime.Ahead   // foreground: its process, when it was started before; nil: it was not
+	caught  <-chan struct{}  // foreground: closed when the caller's signals are caught
 	written chan error       // foreground: what became of the settings' file, once; nil: it has been written
 	through []*os.File       // the caller's standard descriptors, with the log driver passthrough
 	kept    []*os.File       // the caller's that become the container's, from 3 on
@@ -154,6 +155,9 @@ func (k *keeper) ready(proc *runtime.Process) error {
 	}
 	if err := k.awaitSettings(); err != nil {
 		return err
+	}
+	if k.caught != nil {
+		<-k.caught
 	}
 	if err := WriteState(k.s.Place, state, Fleeting); err != nil {
 		return err

@@ -8,9 +8,11 @@ import (
 )
 
 // CatchSignals calls pass for the signals that this process gets and that `run`, `start`, `attach` and `exec` pass on: all but those that concern
-// hoy's own terminal, children, pipes and scheduler. SIGPIPE is caught and dropped. stop gives the signals back.
+// hoy's own terminal, children, pipes and scheduler. SIGPIPE is caught and dropped. After stop all are dropped: the program is about to end.
 func CatchSignals(pass func(syscall.Signal)) (stop func()) {
-	return catch(pass, firstSignals, otherSignals())
+	ready, stop := catch(pass, firstSignals, otherSignals())
+	<-ready
+	return stop
 }
 
 // firstSignals are those that somebody may send in the first moments of a container.
@@ -37,14 +39,17 @@ func otherSignals() []os.Signal {
 	return list
 }
 
-// catch calls pass for the signals first at once, and for the signals late from lateSignals on.
-func catch(pass func(syscall.Signal), first, late []os.Signal) (stop func()) {
+// catch calls pass for the signals first, from when ready is closed, and for the signals late from lateSignals on, until stop. After that they do
+// nothing: to give sixty signals back takes the Go runtime as long as to catch them, and this program ends soon.
+func catch(pass func(syscall.Signal), first, late []os.Signal) (ready <-chan struct{}, stop func()) {
 	caught := make(chan os.Signal, 64)
-	signal.Notify(caught, first...)
-	timer := time.NewTimer(lateSignals)
-	done, ended := make(chan struct{}), make(chan struct{})
+	begun, done, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
+		signal.Notify(caught, first...)
+		close(begun)
+		timer := time.NewTimer(lateSignals)
+		defer timer.Stop()
 		for {
 			select {
 			case s := <-caught:
@@ -60,10 +65,8 @@ func catch(pass func(syscall.Signal), first, late []os.Signal) (stop func()) {
 			}
 		}
 	}()
-	return func() {
-		timer.Stop()
+	return begun, func() {
 		close(done)
 		<-ended
-		signal.Stop(caught)
 	}
 }

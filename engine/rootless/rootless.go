@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The environment tells the inner half of a rootless call, and containers/storage in it, whom they work for.
@@ -25,13 +26,15 @@ const (
 func Rootless() bool { return UID() != 0 }
 
 // InUserns says whether this process is in a user namespace other than the host's first: one whose map is not the identity (user_namespaces(7)).
-func InUserns() bool {
+func InUserns() bool { return inUserns() }
+
+var inUserns = sync.OnceValue(func() bool {
 	uidMap, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		return false
 	}
 	return strings.Join(strings.Fields(string(uidMap)), " ") != "0 0 4294967295"
-}
+})
 
 // UID is the host uid of the user who runs hoy: 0 for root.
 func UID() int { return hostID(os.Geteuid(), envUID) }
