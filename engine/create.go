@@ -105,10 +105,12 @@ func (e *Engine) mapIDs(ctx context.Context, r *record, image lowers, o CreateOp
 	if err != nil {
 		return image, nil, err
 	}
-	if r.IDMap == nil || e.mapped() {
-		return image, free, nil
+	mapped, err := e.mapped(r.IDMap, o.Ahead)
+	if err != nil {
+		free()
+		return image, nil, err
 	}
-	if r.Shifted = true; r.Rootfs != "" {
+	if r.Shifted = !mapped; mapped || r.Rootfs != "" {
 		return image, free, nil
 	}
 	held, err := e.holdShifted()

@@ -20,7 +20,8 @@ type CreateOptions struct {
 	storage.PullOptions
 	// Run says that the caller starts the container at once. Until Start has taken it over, the container is the caller's alone: with
 	// AutoRemove it does not outlive a killed caller. A caller that does not come to Start calls Remove.
-	Run bool
+	Run   bool
+	Ahead *ahead.Process // as in StartOptions, of the start that follows
 }
 
 // StartOptions say how a container is started and who listens.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"codeberg.org/hoy/hoy/engine/ahead"
 	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/oci"
@@ -258,21 +259,29 @@ func topFile(layers []string, name string) string {
 	return ""
 }
 
-// mapped says whether the kernel shows files with other owners, so that a container with ids of its own needs no others on disk.
-// What was found out once is remembered for the device.
-func (e *Engine) mapped() bool {
+// mapped says whether the kernel shows files with the owners that a container's ids give them, so that none with others are needed on disk. It does when
+// there are no such ids. What was found out once is remembered for the device.
+func (e *Engine) mapped(ids *userns.Map, early *ahead.Process) (bool, error) {
 	var st unix.Stat_t
-	if e.o.Rootless || unix.Stat(e.o.Root, &st) != nil {
-		return false
+	if ids == nil || e.o.Rootless || unix.Stat(e.o.Root, &st) != nil {
+		return ids == nil, nil
 	}
 	dir := filepath.Join(e.o.Root, "cache")
 	known := filepath.Join(dir, fmt.Sprintf("maps-ids-%x", st.Dev))
 	if _, err := os.Lstat(known); err == nil {
-		return true
+		return true, nil
 	}
-	can := child.CanMapIDs(e.o.Root)
+	ns, err := early.Userns(ids)
+	if err == nil && ns == nil {
+		ns, err = userns.New(ids)
+	}
+	if err != nil {
+		return false, err
+	}
+	defer ns.Close()
+	can := child.CanMapIDs(e.o.Root, ns)
 	if can && os.MkdirAll(dir, 0o700) == nil {
 		_ = os.WriteFile(known, nil, 0o600)
 	}
-	return can
+	return can, nil
 }

@@ -12,6 +12,7 @@ import (
 	"codeberg.org/hoy/hoy/engine/rootless"
 	"codeberg.org/hoy/hoy/engine/rootless/early"
 	"codeberg.org/hoy/hoy/oci/runtime"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Process is what Begin began: the executable, and the process that was started from it.
@@ -25,14 +26,14 @@ var begun *Process
 
 // Begin begins, when the command line, without the program's name, is that of a container in the foreground.
 func Begin(args []string) {
-	network, ok := foreground(args)
+	run, ok := foreground(args)
 	if !ok || os.Getenv("LISTEN_FDS") != "" { // inherited descriptors are looked at first
 		return
 	}
 	sealed := runtime.Seal()
 	begun = &Process{sealed, runtime.StartAhead(sealed, func() (runtime.Birth, bool) {
 		rootless.Await() // without a uid it would lose its capabilities with its execve
-		return birth(network), true
+		return birth(run), true
 	})}
 }
 
@@ -52,9 +53,12 @@ func (p *Process) Close() {
 }
 
 // birth is what a container's process is born with: Docker's namespaces, and the device filter of those without devices of their own.
-func birth(network string) runtime.Birth {
+func birth(run early.Run) runtime.Birth {
 	b := runtime.Birth{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID}
-	if network == "none" {
+	if run.Userns {
+		b.Flags |= unix.CLONE_NEWUSER
+	}
+	if run.Network == "none" {
 		b.Flags |= unix.CLONE_NEWNET // any other is made before the process, or the host's
 	}
 	if own := group.UnifiedOf("self"); own != "" && !rootless.Rootless() {
@@ -65,12 +69,18 @@ func birth(network string) runtime.Birth {
 	return b
 }
 
-// foreground gives the network that a `run` in the foreground names. It says no of other commands, and of a flag that it does not know.
-func foreground(args []string) (network string, ok bool) {
-	args, ok = rootless.RunArgs(args)
-	if !ok {
-		return "", false
+// foreground reads a `run` in the foreground. It says no of other commands, and of a flag that it does not know.
+func foreground(args []string) (run early.Run, ok bool) {
+	if args, ok = rootless.RunArgs(args); ok {
+		run, ok = early.Parse(args)
 	}
-	run, ok := early.Parse(args)
-	return run.Network, ok && !run.Detach && !run.TTY
+	return run, ok && !run.Detach && !run.TTY
+}
+
+// Userns gives the process's own user namespace the ids, and opens it; nil when it has none.
+func (p *Process) Userns(ids *userns.Map) (*os.File, error) {
+	if p == nil {
+		return nil, nil
+	}
+	return p.Ahead.Userns(ids)
 }

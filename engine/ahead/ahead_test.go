@@ -3,6 +3,8 @@ package ahead
 import (
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestForeground(t *testing.T) {
@@ -27,8 +29,27 @@ func TestForeground(t *testing.T) {
 		{"build .", "", false},
 		{"", "", false},
 	} {
-		if network, ok := foreground(strings.Fields(tt.line)); ok != tt.ok || network != tt.network && ok {
-			t.Errorf("%q: %q, %v", tt.line, network, ok)
+		if run, ok := foreground(strings.Fields(tt.line)); ok != tt.ok || run.Network != tt.network && ok {
+			t.Errorf("%q: %q, %v", tt.line, run.Network, ok)
+		}
+	}
+}
+
+func TestBirth(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		more uintptr
+	}{
+		{"run img", 0},
+		{"run --network none img", unix.CLONE_NEWNET},
+		{"run --userns=auto img", unix.CLONE_NEWUSER},
+		{"run --uidmap 0:100000:1000 --network=none img", unix.CLONE_NEWUSER | unix.CLONE_NEWNET},
+		{"run --userns host img", 0},
+	} {
+		run, ok := foreground(strings.Fields(tt.line))
+		want := unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | tt.more
+		if got := birth(run).Flags; !ok || got != want {
+			t.Errorf("%s: %#x, want %#x", tt.line, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 
+	"codeberg.org/hoy/hoy/engine/ahead"
 	"codeberg.org/hoy/hoy/engine/cli/flags"
 	"codeberg.org/hoy/hoy/oci"
 	"codeberg.org/hoy/hoy/oci/restart"
@@ -36,7 +37,9 @@ type containerOptions struct {
 	images   imageOptions
 	replace  bool
 	preserve int // --preserve-fds
-	ignored  ignoredOptions
+
+	early   *ahead.Process // what was started while the libraries were initialised; nil: nothing
+	ignored ignoredOptions
 }
 
 func newContainerOptions(verb string) *containerOptions {

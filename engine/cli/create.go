@@ -75,7 +75,7 @@ func (s *session) createContainer(ctx context.Context, o *containerOptions, cfg 
 func (s *session) createOptions(o *containerOptions, run bool) engine.CreateOptions {
 	pull := o.images.pull
 	pull.Progress, pull.Quiet = s.progress(o.quiet), o.quiet
-	return engine.CreateOptions{Pull: o.pull, PullOptions: pull, Run: run}
+	return engine.CreateOptions{Pull: o.pull, PullOptions: pull, Run: run, Ahead: o.early}
 }
 
 // replaceContainer removes the container that has the name, if there is one.

@@ -36,8 +36,8 @@ func runCommand(s *session) *command {
 }
 
 func (s *session) run(ctx context.Context, o *containerOptions, args []string) error {
-	early := ahead.Take()
-	defer early.Close()
+	o.early = ahead.Take()
+	defer o.early.Close()
 	cfg, err := o.config(args)
 	if err != nil {
 		return flagError(err)
@@ -52,7 +52,7 @@ func (s *session) run(ctx context.Context, o *containerOptions, args []string) e
 		Foreground: !cfg.Detach && !cfg.Tty && len(cfg.Attach) == 0 && !cfg.Restart.Any(),
 		DetachKeys: cfg.DetachKeys,
 		SigProxy:   cfg.SigProxy,
-		Ahead:      early,
+		Ahead:      o.early,
 	}
 	if err := inherit(&start, cfg.Init, o.preserve); err != nil {
 		return flagError(err)

@@ -228,18 +228,12 @@ func idmapHint(err error) string {
 	return "map ids"
 }
 
-// CanMapIDs says whether this process may show the files below a directory with other owners.
-func CanMapIDs(dir string) bool {
-	same := []userns.Range{{Count: 1}}
-	ns, err := userns.New(&userns.Map{UIDs: same, GIDs: same})
+// CanMapIDs says whether this process may show the files below a directory with the owners that the map of ns gives them.
+func CanMapIDs(dir string, ns *os.File) bool {
+	tree, err := mappedTree(dir, ns)
 	if err != nil {
 		return false
 	}
-	defer ns.Close()
-	m, err := openTree(unix.AT_FDCWD, dir, true)
-	if err != nil {
-		return false
-	}
-	defer m.close()
-	return mapTo(m.fd, unix.AT_RECURSIVE, int(ns.Fd())) == nil
+	release(tree)
+	return true
 }

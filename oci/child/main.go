@@ -25,6 +25,8 @@ type Start struct {
 	KillWithParent bool
 	Stdio          []int   // those of descriptors 0, 1 and 2 that were not known yet when the child was started, and are sent in as many messages
 	Given          []Given // what the parent has opened for the child, and sends in as many messages after those
+	// Unmapped: the process was born in a user namespace of the container's before that had its ids, which it has now.
+	Unmapped bool
 	// Listener: not the parent says when to go, but who connects to a socket. It listens already; its descriptor follows the KeepFDs, and after it comes
 	// a locked file that stays open until the command runs.
 	Listener bool
@@ -64,6 +66,7 @@ type step struct {
 // everything of the host is opened first; then the process moves into the new root and the host's mounts are gone, so that no later
 // step can be led to them; privileges are dropped last. Each function says what must have happened before it.
 var steps = []step{
+	{"identity", becomeRoot},
 	{"session", startSession},
 	{"namespaces", joinNamespaces},
 	{"propagation", setPropagation},
@@ -89,6 +92,7 @@ var steps = []step{
 // stepsBeforePivot is the order for a plan with hooks that want to see the host's paths and the container's mounts together. Paths in the container are opened
 // in-root by descriptor, so that what pivot_root is for in the order above, that no link leads out, holds here as well.
 var stepsBeforePivot = []step{
+	{"identity", becomeRoot},
 	{"session", startSession},
 	{"namespaces", joinNamespaces},
 	{"propagation", setPropagation},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,6 +89,49 @@ func TestOverlayErrors(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestMappedRootBefore615 shows a root's directories with other owners as older kernels need it, attached in a mount namespace, and as newer ones can:
+// overlays and a directory.
+func TestMappedRootBefore615(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root of the host, who alone may map ids")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "upper", "work"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := []userns.Range{{Inside: 0, Outside: 20000, Count: 1000}}
+	p := &Plan{Userns: &Userns{Map: userns.Map{UIDs: ids, GIDs: ids}}}
+	ns, err := userns.New(&p.Userns.Map)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for name, r := range map[string]Rootfs{
+		"overlay":     {Lower: []string{in("a"), in("b")}, Upper: in("upper"), Work: in("work")},
+		"read-only":   {Lower: []string{in("a"), in("b")}},
+		"one layer":   {Lower: []string{in("a")}},
+		"a directory": {Bind: in("a")},
+	} {
+		p.Rootfs, p.Rootfs.Mapped = r, true
+		for way, make := range map[string]func(*Plan, *os.File) (mounted, error){"attached": attachedRoot, "detached": detachedRoot} {
+			onThread(func() {
+				m, err := make(p, ns)
+				if err != nil {
+					t.Errorf("%s, %s: %v", name, way, err)
+					return
+				}
+				defer m.close()
+				if st, err := fstat(m.fd); err != nil || st.Uid != 20000 {
+					t.Errorf("%s, %s: owner %d, %v", name, way, st.Uid, err)
+				}
+			})
 		}
 	}
 }

@@ -10,7 +10,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startSession leaves everything of the parent's that a process inherits. It is first: nothing of the container exists yet.
+// becomeRoot makes the process the root of the container's own user namespace, which had no ids when the process was born in it: it kept its parent's, and
+// its capabilities as ambient ones. It is first: nobody but the parent knows of the process. Like all changes of credentials it makes the
+// process undumpable, and takes PDEATHSIG back.
+func becomeRoot(b *birth) error {
+	if !b.Unmapped {
+		return nil
+	}
+	var groups unix.Errno
+	if !b.plan.KeepGroups {
+		_, _, groups = unix.RawSyscall(sysSetgroups, 0, 0, 0)
+	}
+	if groups != 0 && groups != unix.EPERM { // denied in a namespace of one id
+		return at("setgroups", groups)
+	}
+	for _, call := range []uintptr{sysSetresgid, sysSetresuid} {
+		if _, _, errno := unix.RawSyscall(call, 0, 0, 0); errno != 0 {
+			return at("root of the user namespace", errno)
+		}
+	}
+	return at("ambient capabilities", unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+}
+
+// startSession leaves everything of the parent's that a process inherits. It is early: nothing of the container exists yet.
 //
 //   - A session of its own: a process that shares the caller's controlling terminal could type into the caller's shell
 //     with TIOCSTI (CVE-2017-5226).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -34,15 +35,56 @@ func anyRoot(r Rootfs) (mounted, error) {
 }
 
 // mappedRoot makes the root of directories that are shown with other owners: what is on disk stays as it is, and what the container writes gets the
-// owners there that it would have without the namespace. Overlay takes its layers from mounts (Linux 5.19), so for a moment, on one thread and in a
-// mount namespace of its own, the directory above them all is mounted over itself with the map.
+// owners there that it would have without the namespace. Overlay takes its layers from mounts with the map (Linux 5.19), which since Linux 6.15 need not be
+// attached. Before, the directory above them all is mounted over itself for a moment, on one thread and in a mount namespace of its own.
 func mappedRoot(p *Plan, ns *os.File) (m mounted, err error) {
 	onThread(func() {
-		if err = p.actFor(p.Rootfs, ns); err == nil {
-			m, err = anyRoot(p.Rootfs)
+		if m, err = detachedRoot(p, ns); err != nil {
+			m, err = attachedRoot(p, ns)
 		}
 	})
 	return m, err
+}
+
+// attachedRoot is mappedRoot with a mount in this thread's mount namespace.
+func attachedRoot(p *Plan, ns *os.File) (mounted, error) {
+	if err := p.actFor(p.Rootfs, ns); err != nil {
+		return mounted{}, err
+	}
+	return anyRoot(p.Rootfs)
+}
+
+// detachedRoot is mappedRoot with a mount that is nowhere in the tree.
+func detachedRoot(p *Plan, ns *os.File) (mounted, error) {
+	dir := above(p.Rootfs)
+	tree, err := mappedTree(dir, ns)
+	if err != nil {
+		return mounted{}, err
+	}
+	defer release(tree)
+	if err := actAs(p); err != nil {
+		return mounted{}, err
+	}
+	return anyRoot(p.Rootfs.moved(dir, "/proc/self/fd/"+strconv.Itoa(tree)))
+}
+
+// release lets go of a detached mount. The kernel waits for all CPUs before it takes it away, and nobody need wait with it.
+func release(mount int) { go unix.Close(mount) }
+
+// moved are the directories of a root, which are all in from, as they are called below to.
+func (r Rootfs) moved(from, to string) Rootfs {
+	one := []string{r.Upper, r.Work, r.Bind}
+	for _, list := range []*[]string{&r.Lower, &r.Data, &one} {
+		moved := make([]string, len(*list))
+		for i, name := range *list {
+			if name != "" {
+				moved[i] = to + strings.TrimPrefix(name, strings.TrimSuffix(from, "/"))
+			}
+		}
+		*list = moved
+	}
+	r.Upper, r.Work, r.Bind = one[0], one[1], one[2]
+	return r
 }
 
 // actFor lets this thread make an overlay, or a bind, as the container's root sees it.
@@ -84,15 +126,25 @@ func privateMounts() error {
 // mapTree shows the root's directories with the map of ns, in this thread's mount namespace.
 func mapTree(r Rootfs, ns *os.File) error {
 	dir := above(r)
+	tree, err := mappedTree(dir, ns)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree)
+	return at(dir, unix.MoveMount(tree, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH))
+}
+
+// mappedTree gives a detached copy of what is mounted at a directory and below it, shown with the map of ns.
+func mappedTree(dir string, ns *os.File) (int, error) {
 	m, err := openTree(unix.AT_FDCWD, dir, true)
 	if err != nil {
-		return at(dir, err)
+		return -1, at(dir, err)
 	}
-	defer unix.Close(m.fd)
 	if err := mapTo(m.fd, unix.AT_RECURSIVE, int(ns.Fd())); err != nil {
-		return because(dir, idmapHint(err), err)
+		unix.Close(m.fd)
+		return -1, because(dir, idmapHint(err), err)
 	}
-	return at(dir, unix.MoveMount(m.fd, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH))
+	return m.fd, nil
 }
 
 // actAs gives this thread the container's root as the owner of the files that it makes, and all its capabilities back: overlay makes its own

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"codeberg.org/hoy/hoy/oci/child"
+	"codeberg.org/hoy/hoy/oci/userns"
 )
 
 // Ahead is a container's first process that comes up while the container's directory is written and its plan made: of the two milliseconds that a Go
@@ -46,8 +47,20 @@ func StartAhead(sealed *Sealed, foresee func() (Birth, bool)) *Ahead {
 	return a
 }
 
-// take gives the process when it was born as c and o want; else nil.
-func (a *Ahead) take(c clone, o StartOptions) *Process {
+// Userns gives the process's own user namespace its ids, and opens it; nil when it has none of its own. Other ids it cannot have after that.
+func (a *Ahead) Userns(ids *userns.Map) (*os.File, error) {
+	if a == nil {
+		return nil, nil
+	}
+	<-a.done
+	if a.proc == nil || !a.proc.unmapped {
+		return nil, nil
+	}
+	return a.proc.userns(ids)
+}
+
+// take gives the process when it was born as c and o want it; else nil.
+func (a *Ahead) take(c *clone, o StartOptions) *Process {
 	if a == nil || !o.KillWithParent || c.pidns != nil || c.userns != nil || c.clocks != nil || c.seats != nil || len(o.ExtraFiles) > 0 {
 		return nil
 	}
@@ -56,7 +69,7 @@ func (a *Ahead) take(c clone, o StartOptions) *Process {
 	if o.CgroupFD != nil {
 		want.Group = o.CgroupFD.Name()
 	}
-	if a.proc == nil || a.taken || a.birth != want {
+	if a.proc == nil || a.taken || a.birth != want || a.proc.ids != nil && !a.proc.ids.Equal(c.ids) {
 		return nil
 	}
 	a.taken, a.proc.ahead, a.proc.notify = true, true, o.Notify

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"codeberg.org/hoy/hoy/oci/runtime"
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,4 +45,46 @@ func TestAhead(t *testing.T) {
 		defer sealed.Close()
 		runtime.StartAhead(sealed, func() (runtime.Birth, bool) { return runtime.Birth{Flags: flags}, true }).Discard()
 	})
+}
+
+// TestAheadOfIDs starts containers whose process was born in their user namespace before they had ids: it gets them early, at the start, or others too early.
+func TestAheadOfIDs(t *testing.T) {
+	b := newStranger(t).shift()
+	birth := runtime.Birth{Flags: b.plan.Clone&^unix.CLONE_NEWCGROUP | unix.CLONE_NEWUSER}
+	own, others := b.plan.Userns.Map, usernsMap(30000)
+	for _, tt := range []struct {
+		name  string
+		early *userns.Map
+		birth runtime.Birth
+		taken bool
+	}{
+		{"at the start", nil, birth, true},
+		{"early", &own, birth, true},
+		{"other ids", &others, birth, false},
+		{"without a user namespace", &own, runtime.Birth{Flags: birth.Flags &^ unix.CLONE_NEWUSER}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			noTraces(t)
+			sealed := runtime.Seal()
+			ahead := runtime.StartAhead(sealed, func() (runtime.Birth, bool) { return tt.birth, true })
+			if tt.early != nil {
+				ns, err := ahead.Userns(tt.early)
+				must(t, err)
+				if made := tt.birth == birth; (ns != nil) != made {
+					t.Errorf("a user namespace: %v", !made)
+				}
+				ns.Close()
+			}
+			b.plan.Args = []string{"sh", "-c", "id -u; id -G; cat /proc/self/uid_map; grep -E 'Cap(Inh|Prm|Amb)' /proc/self/status; echo x > /dev/stdout"}
+			var o output
+			p, err := o.start(t, b.plan, runtime.StartOptions{KillWithParent: true, Sealed: sealed, Ahead: ahead})
+			must(t, err)
+			if p.Early() != tt.taken {
+				t.Errorf("taken: %v", !tt.taken)
+			}
+			o.finish(t, p).want(t, "0\n0\n         0      20000      10000\nCapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapAmb:\t0000000000000000\nx")
+			ahead.Discard()
+			sealed.Close()
+		})
+	}
 }

@@ -18,10 +18,10 @@ import (
 // clone is how a role of hoy is started.
 type clone struct {
 	role       string
-	flags      uintptr               // CLONE_NEW*
+	flags      uintptr               // CLONE_NEW*; with CLONE_NEWUSER it executes before the namespace has its ids (allCaps)
 	pidns      *os.File              // an existing pid namespace to be born in, or nil
-	userns     *os.File              // the container's own user namespace, to be born in, or nil: the caller's
-	ids        *userns.Map           // of userns
+	userns     *os.File              // the container's own user namespace that there is already, to be born in, or nil
+	ids        *userns.Map           // of the container's own user namespace
 	joins      []child.NamespaceJoin // with userns: the namespaces to be born in
 	keepGroups bool                  // with userns: the caller's supplementary groups stay
 	clocks     []string              // the offsets of a new time namespace to be born in; nil: none
@@ -30,7 +30,7 @@ type clone struct {
 }
 
 // start starts the role from the sealed executable, with one end of a new conversation.
-func (c clone) start(o StartOptions) (*Process, error) {
+func (c *clone) start(o StartOptions) (*Process, error) {
 	sealed := o.Sealed
 	if sealed == nil {
 		sealed = Seal()
@@ -40,7 +40,7 @@ func (c clone) start(o StartOptions) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.userns != nil && !mayAllExecute(exe) { // the child is another user before it executes it
+	if c.inside() && !mayAllExecute(exe) { // the child is a stranger to it
 		if exe, err = sealedInMemory(); err != nil {
 			return nil, err
 		}
@@ -56,7 +56,7 @@ func (c clone) start(o StartOptions) (*Process, error) {
 		return nil, err
 	}
 	defer peer.Close()
-	proc := &Process{conn: parent, notify: o.Notify}
+	proc := &Process{conn: parent, notify: o.Notify, unmapped: c.flags&unix.CLONE_NEWUSER != 0}
 	if err := c.execute(proc, exe, c.files(o, null, peer), o); err != nil {
 		parent.Close()
 		return nil, fmt.Errorf("clone: %w", err)
@@ -65,7 +65,7 @@ func (c clone) start(o StartOptions) (*Process, error) {
 }
 
 // execute forks and executes exe with the descriptors files.
-func (c clone) execute(proc *Process, exe *os.File, files []uintptr, o StartOptions) error {
+func (c *clone) execute(proc *Process, exe *os.File, files []uintptr, o StartOptions) error {
 	// What somebody left open for us by accident is not the child's (CVE-2024-21626). What the child gets is in files.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close on exec: %w", err)
@@ -80,6 +80,9 @@ func (c clone) execute(proc *Process, exe *os.File, files []uintptr, o StartOpti
 		return c.executeInside(proc, exe, files, o)
 	}
 	attr := &syscall.ProcAttr{Dir: "/", Env: ChildEnv, Files: files, Sys: &syscall.SysProcAttr{Cloneflags: c.flags, PidFD: &pidfd}}
+	if c.flags&unix.CLONE_NEWUSER != 0 {
+		attr.Sys.AmbientCaps = allCaps()
+	}
 	if o.CgroupFD != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.CgroupFD.Fd())
 	}
@@ -114,7 +117,7 @@ func beyond(exe *os.File, files []uintptr) (*os.File, error) {
 var ChildEnv = []string{"GOMAXPROCS=1", "GOGC=off", "TZ=", "GODEBUG=cpu.sse42=off"}
 
 // files are the child's descriptors: stdio, the socket on child.SocketFD, and what the container keeps.
-func (c clone) files(o StartOptions, null *os.File, peer wire.Conn) []uintptr {
+func (c *clone) files(o StartOptions, null *os.File, peer wire.Conn) []uintptr {
 	var files []uintptr
 	for _, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
 		if f == nil || c.terminal {
@@ -132,7 +135,7 @@ func (c clone) files(o StartOptions, null *os.File, peer wire.Conn) []uintptr {
 // fork starts the program. PDEATHSIG fires when the thread ends that forked (prctl(2)), and the Go runtime ends threads as it likes, so
 // with it the thread is kept until release is closed (go.dev/issue/27505). A thread that enters another pid namespace for its children
 // can start no further threads, so it too is one of its own; and one that enters control groups for them does nothing else meanwhile.
-func (c clone) fork(start func() (int, error), keep bool) (pid int, release chan struct{}, err error) {
+func (c *clone) fork(start func() (int, error), keep bool) (pid int, release chan struct{}, err error) {
 	if !keep && c.pidns == nil && c.clocks == nil && c.seats == nil {
 		pid, err = start()
 		return pid, nil, err

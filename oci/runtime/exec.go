@@ -31,7 +31,7 @@ func Exec(p *ExecPlan, o StartOptions) (*Process, error) {
 	}
 	defer pidfd.Close()
 	o.ExtraFiles = append([]*os.File{pidfd}, o.ExtraFiles...)
-	helper, err := clone{role: nsenter.Role, terminal: p.Terminal}.start(o)
+	helper, err := (&clone{role: nsenter.Role, terminal: p.Terminal}).start(o)
 	if err != nil {
 		return nil, err
 	}

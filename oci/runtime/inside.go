@@ -13,12 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openUserns gives the user namespace that the container is born in; nil: the caller's.
+// inside says whether the process has a user namespace of its own.
+func (c *clone) inside() bool { return c.userns != nil || c.flags&unix.CLONE_NEWUSER != 0 }
+
+// allCaps are all capabilities that the kernel knows. A process that is born in a new user namespace has them there, but until the namespace has its ids
+// it is nobody in it, and only ambient ones outlive an execve then (user_namespaces(7), capabilities(7)).
+func allCaps() []uintptr {
+	var all []uintptr
+	for c := uintptr(0); ; c++ {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err != nil {
+			return all
+		}
+		all = append(all, c)
+	}
+}
+
+// openUserns gives the user namespace of a container that was there before its process: another's, that of its network, or, because there are
+// namespaces to be joined from outside of it, a new one.
 func openUserns(p *child.Plan) (*os.File, error) {
 	u := p.Userns
 	switch {
-	case u == nil:
-		return nil, nil
 	case u.Path != "":
 		return os.Open(u.Path)
 	case !u.OfNetwork:
@@ -37,16 +51,32 @@ func openUserns(p *child.Plan) (*os.File, error) {
 	return nil, fmt.Errorf("the container's network namespace, which has its user namespace, is not to be joined")
 }
 
+// userns gives the user namespace that the process was born in its ids, once, and opens it.
+func (p *Process) userns(ids *userns.Map) (ns *os.File, err error) {
+	if p.ids == nil {
+		if err = ids.Give(p.Pid); err == nil {
+			p.ids = ids
+		}
+	}
+	if err == nil {
+		ns, err = userns.Of(p.Pid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("user namespace: %w", err)
+	}
+	return ns, nil
+}
+
 // mayAllExecute says whether every user may execute exe.
 func mayAllExecute(exe *os.File) bool {
 	st, err := exe.Stat()
 	return err == nil && st.Mode()&0o001 != 0
 }
 
-// executeInside is execute for a container with a user namespace of its own. No Go program may join one, because it has threads (setns(2)), so a
+// executeInside is execute for a container whose user namespace is there already. No Go program may join one, because it has threads (setns(2)), so a
 // forked child that has one joins it, and the other namespaces before that, where it may still; then it forks into the new ones. What it forks
 // is a child of ours, the container's root, and executes exe.
-func (c clone) executeInside(proc *Process, exe *os.File, files []uintptr, o StartOptions) error {
+func (c *clone) executeInside(proc *Process, exe *os.File, files []uintptr, o StartOptions) error {
 	joins, closeJoins, err := c.openJoins()
 	if err != nil {
 		return err
@@ -59,8 +89,9 @@ func (c clone) executeInside(proc *Process, exe *os.File, files []uintptr, o Sta
 	}
 	c.give(o)
 	start := func() (int, error) { return runInside(s) }
-	c.pidns = nil // the script joins it
-	if proc.Pid, proc.release, err = c.fork(start, o.KillWithParent); err != nil {
+	outside := *c
+	outside.pidns = nil // the script joins it
+	if proc.Pid, proc.release, err = outside.fork(start, o.KillWithParent); err != nil {
 		return err
 	}
 	if proc.Pidfd, err = openPidfd(proc.Pid); err == nil && o.CgroupFD != nil {
@@ -83,7 +114,7 @@ func (c clone) executeInside(proc *Process, exe *os.File, files []uintptr, o Sta
 
 // give makes the container's root the owner of the FIFOs and pipes among its stdio, which then gives them to the container's user: an owner from
 // outside could not be changed there.
-func (c clone) give(o StartOptions) {
+func (c *clone) give(o StartOptions) {
 	uid, _ := c.ids.UID(0)
 	gid, _ := c.ids.GID(0)
 	for _, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
@@ -95,7 +126,7 @@ func (c clone) give(o StartOptions) {
 }
 
 // openJoins opens the namespaces to be born in.
-func (c clone) openJoins() (files []*os.File, closeAll func(), err error) {
+func (c *clone) openJoins() (files []*os.File, closeAll func(), err error) {
 	closeAll = func() {
 		for _, f := range files {
 			f.Close()
@@ -113,7 +144,7 @@ func (c clone) openJoins() (files []*os.File, closeAll func(), err error) {
 }
 
 // insideScript is what the forked children do.
-func (c clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*raw.Script, func(), error) {
+func (c *clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*raw.Script, func(), error) {
 	var s raw.Script
 	for i, f := range joins {
 		s.Label("namespaces", c.joins[i].Path)

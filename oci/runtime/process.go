@@ -11,6 +11,7 @@ import (
 
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/child/wire"
+	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,10 +48,12 @@ type Process struct {
 	Pidfd     *os.File // nil where the kernel has none (before 5.3)
 	Console   *os.File // the pseudo-terminal's master with Terminal, else nil; the caller closes it
 
-	ahead   bool      // it was started before its stdio was known
-	conn    wire.Conn // to the child; FD is -1 after Go
-	notify  func(*os.File) error
-	release chan struct{} // closed when the thread that the child's PDEATHSIG hangs on may end; nil without one
+	ahead    bool        // it was started before its stdio was known
+	unmapped bool        // it was born in a user namespace that had no ids
+	ids      *userns.Map // that it was given
+	conn     wire.Conn   // to the child; FD is -1 after Go
+	notify   func(*os.File) error
+	release  chan struct{} // closed when the thread that the child's PDEATHSIG hangs on may end; nil without one
 }
 
 // StepError is the failure of one step of a container's birth or of an exec. Its text is "step: path: reason".

@@ -18,45 +18,26 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	if p.Clone&unix.CLONE_NEWUSER != 0 {
 		return nil, errors.New("a user namespace is made by the caller, not by a plan")
 	}
-	pidns, err := openPidns(p.Join)
+	c, err := cloneFor(p, o)
 	if err != nil {
 		return nil, err
 	}
-	if pidns != nil {
-		defer pidns.Close()
-	}
-	ns, err := openUserns(p)
-	if err != nil {
-		return nil, err
-	}
-	if ns != nil {
-		defer ns.Close()
-	}
-	c := clone{role: child.Role, flags: p.Clone &^ unix.CLONE_NEWCGROUP, pidns: pidns, terminal: p.Terminal}
-	if c.flags&unix.CLONE_NEWTIME != 0 && (len(p.TimeOffsets) > 0 || ns != nil) { // clone(2), which joins a user namespace, has no flag for it
-		c.flags, c.clocks = c.flags&^unix.CLONE_NEWTIME, append([]string{}, p.TimeOffsets...)
+	defer c.close()
+	if c.seats != nil {
+		o.CgroupProcs = nil
 	}
 	if o.Listener != nil {
 		o.ExtraFiles = append(slices.Clip(o.ExtraFiles), o.Listener, o.Mark)
 	}
-	if c.userns = ns; ns != nil {
-		c.joins, c.ids, c.keepGroups = p.Join, &p.Userns.Map, p.KeepGroups
-	}
-	if c.seats = openSeats(o.CgroupProcs); c.seats != nil {
-		o.CgroupProcs = nil
-		defer c.seats.close()
-	}
-	root := prepare(p, ns)
-	proc := o.Ahead.take(c, o)
-	if proc == nil {
-		proc, err = c.start(o)
-	}
-	made := <-root
+	proc, made, err := c.begin(p, o)
 	defer made.close()
-	if err != nil {
+	if proc == nil {
 		return nil, err
 	}
-	if err = made.err; err == nil {
+	if err == nil {
+		err = made.err
+	}
+	if err == nil {
 		err = proc.introduce(p, made, o)
 	}
 	if err != nil {
@@ -66,6 +47,59 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	return proc, nil
 }
 
+// cloneFor is how the process of a plan is started. The caller closes what it opens.
+func cloneFor(p *child.Plan, o StartOptions) (c *clone, err error) {
+	c = &clone{role: child.Role, flags: p.Clone &^ unix.CLONE_NEWCGROUP, terminal: p.Terminal, seats: openSeats(o.CgroupProcs)}
+	if c.pidns, err = openPidns(p.Join); err == nil && p.Userns != nil {
+		c.ids, c.keepGroups = &p.Userns.Map, p.KeepGroups
+		if c.joins = p.Join; len(c.joins) == 0 && p.Userns.Path == "" {
+			c.flags |= unix.CLONE_NEWUSER
+		} else {
+			c.userns, err = openUserns(p)
+		}
+	}
+	if c.flags&unix.CLONE_NEWTIME != 0 && (len(p.TimeOffsets) > 0 || c.userns != nil) { // clone(2), which joins a user namespace, has no flag for it
+		c.flags, c.clocks = c.flags&^unix.CLONE_NEWTIME, append([]string{}, p.TimeOffsets...)
+	}
+	if err != nil {
+		c.close()
+	}
+	return c, err
+}
+
+// close lets go of what is open for a start.
+func (c *clone) close() {
+	c.seats.close()
+	c.pidns.Close() // of none it does nothing
+	c.userns.Close()
+}
+
+// begin starts the process, and makes what the parent makes for it: meanwhile or, when that is made with the ids of the user namespace in which the
+// process is born, after it.
+func (c *clone) begin(p *child.Plan, o StartOptions) (proc *Process, made prepared, err error) {
+	born := c.flags&unix.CLONE_NEWUSER != 0
+	var root <-chan prepared
+	if born {
+		c.give(o)
+	} else {
+		root = prepare(p, c.userns)
+	}
+	if proc = o.Ahead.take(c, o); proc == nil {
+		proc, err = c.start(o)
+	}
+	if born && err == nil {
+		var ns *os.File
+		if ns, err = proc.userns(c.ids); err == nil {
+			defer ns.Close()
+			root = prepare(p, ns)
+		}
+	}
+	if root == nil {
+		return proc, noRoot, err
+	}
+	return proc, <-root, err
+}
+
 // prepared is what the parent makes for the child.
 type prepared struct {
 	fd    int // the root as a detached mount; -1 when the child has to make it itself
@@ -73,8 +107,13 @@ type prepared struct {
 	err   error
 }
 
+// noRoot is nothing.
+var noRoot = prepared{fd: -1}
+
 func (m prepared) close() {
-	unix.Close(m.fd)
+	if m.fd >= 0 {
+		unix.Close(m.fd)
+	}
 	for _, g := range m.given {
 		g.File.Close()
 	}
@@ -105,7 +144,7 @@ func (p *Process) introduce(plan *child.Plan, made prepared, o StartOptions) err
 			return err
 		}
 	}
-	start := child.Start{Plan: plan, KillWithParent: o.KillWithParent, Listener: o.Listener != nil}
+	start := child.Start{Plan: plan, KillWithParent: o.KillWithParent, Listener: o.Listener != nil, Unmapped: p.unmapped}
 	var files []*os.File
 	for i, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
 		if p.ahead && f != nil && !plan.Terminal {

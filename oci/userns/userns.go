@@ -21,21 +21,29 @@ func NewNetwork(m *Map) (*os.File, error) { return m.make(unix.CLONE_NEWUSER|uni
 
 // make makes namespaces with the map, and opens the one of the kind.
 func (m *Map) make(flags uintptr, kind string) (*os.File, error) {
-	ns, err := inFork(flags, nil, func(pid string, _ uintptr) (*os.File, error) {
-		for _, w := range []struct {
-			file   string
-			ranges []Range
-		}{{"/uid_map", m.UIDs}, {"/gid_map", m.GIDs}} {
-			if err := os.WriteFile("/proc/"+pid+w.file, lines(w.ranges), 0); err != nil {
-				return nil, fmt.Errorf("write the id map: %w", err)
-			}
+	ns, err := inFork(flags, nil, func(pid int, _ uintptr) (*os.File, error) {
+		if err := m.Give(pid); err != nil {
+			return nil, err
 		}
-		return os.Open("/proc/" + pid + "/ns/" + kind)
+		return openOf(pid, kind)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("user namespace: %w", err)
 	}
 	return ns, nil
+}
+
+// Give gives the user namespace of a child, which has none yet, its ids.
+func (m *Map) Give(pid int) error {
+	for _, w := range []struct {
+		file   string
+		ranges []Range
+	}{{"/uid_map", m.UIDs}, {"/gid_map", m.GIDs}} {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+w.file, lines(w.ranges), 0); err != nil {
+			return fmt.Errorf("write the id map: %w", err)
+		}
+	}
+	return nil
 }
 
 // lines are the ranges as uid_map takes them (user_namespaces(7)).
@@ -56,11 +64,18 @@ func NewNet(ns *os.File) (*os.File, error) {
 		s.Label("network namespace", "")
 		s.Report(unix.SYS_UNSHARE, unix.CLONE_NEWNET)
 	}
-	net, err := inFork(0, join, func(pid string, _ uintptr) (*os.File, error) { return os.Open("/proc/" + pid + "/ns/net") })
+	net, err := inFork(0, join, func(pid int, _ uintptr) (*os.File, error) { return openOf(pid, "net") })
 	if err != nil {
 		return nil, fmt.Errorf("network namespace: %w", err)
 	}
 	return net, nil
+}
+
+// Of opens the user namespace that a child is in.
+func Of(pid int) (*os.File, error) { return openOf(pid, "user") }
+
+func openOf(pid int, kind string) (*os.File, error) {
+	return os.Open("/proc/" + strconv.Itoa(pid) + "/ns/" + kind)
 }
 
 // Owner opens the user namespace that owns a namespace (ioctl_ns(2)).
@@ -86,7 +101,7 @@ func MountOf(proc, path string) (*os.File, error) {
 		const dirFD = ^uintptr(99) // AT_FDCWD
 		s.Report(unix.SYS_OPEN_TREE, dirFD, s.String(path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	}
-	mount, err := inFork(0, copied, func(pid string, fd uintptr) (*os.File, error) { return takeFD(pid, int(fd), path) })
+	mount, err := inFork(0, copied, func(pid int, fd uintptr) (*os.File, error) { return takeFD(pid, int(fd), path) })
 	if err != nil {
 		return nil, fmt.Errorf("mount of %s: %w", proc, err)
 	}
@@ -94,12 +109,8 @@ func MountOf(proc, path string) (*os.File, error) {
 }
 
 // takeFD takes over an open file of a child.
-func takeFD(pid string, fd int, name string) (*os.File, error) {
-	n, err := strconv.Atoi(pid)
-	if err != nil {
-		return nil, err
-	}
-	process, err := unix.PidfdOpen(n, 0)
+func takeFD(pid, fd int, name string) (*os.File, error) {
+	process, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +124,7 @@ func takeFD(pid string, fd int, name string) (*os.File, error) {
 }
 
 // inFork forks with the flags, lets the child take steps, which must report one result, and then calls look with its pid, and the result, while it waits.
-func inFork(flags uintptr, steps func(*raw.Script), look func(pid string, result uintptr) (*os.File, error)) (*os.File, error) {
+func inFork(flags uintptr, steps func(*raw.Script), look func(pid int, result uintptr) (*os.File, error)) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -143,7 +154,7 @@ func inFork(flags uintptr, steps func(*raw.Script), look func(pid string, result
 		if len(out.Results) > 0 {
 			result = out.Results[0]
 		}
-		ns, err = look(strconv.Itoa(f.Pid), result)
+		ns, err = look(f.Pid, result)
 	}
 	w.Close() // the child ends
 	reap(f.Pid)

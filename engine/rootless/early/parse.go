@@ -3,6 +3,7 @@ package early
 // Run is what can be said of a `run` by its flags alone.
 type Run struct {
 	Network string
+	Userns  bool // it has a user namespace of its own
 	Detach  bool
 	TTY     bool
 }
@@ -25,7 +26,7 @@ var (
 	valued  = [...]string{
 		"e", "env", "env-file", "v", "volume", "mount", "tmpfs", "name", "w", "workdir", "u", "user", "h", "hostname", "entrypoint", "l", "label", "network", "net",
 		"p", "publish", "cap-add", "cap-drop", "ulimit", "shm-size", "add-host", "dns", "log-driver", "log-opt", "cidfile", "pull", "platform", "stop-signal",
-		"stop-timeout", "network-alias", "ip", "expose", "annotation", "group-add", "sysctl",
+		"stop-timeout", "network-alias", "ip", "expose", "annotation", "group-add", "sysctl", "userns", "uidmap", "gidmap",
 	}
 )
 
@@ -50,8 +51,17 @@ func Parse(args []string) (r Run, ok bool) {
 			}
 			value, args = args[1], args[1:]
 		}
-		if name == "network" || name == "net" {
+		switch name {
+		case "network", "net":
 			r.Network = value
+		case "uidmap", "gidmap":
+			r.Userns = true
+		case "userns":
+			const other = "container:"
+			if len(value) >= len(other) && value[:len(other)] == other {
+				return r, false
+			}
+			r.Userns = value != "" && value != "host"
 		}
 		args = args[1:]
 	}
