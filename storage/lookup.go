@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"codeberg.org/hoy/hoy/storage/records"
-	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/docker/reference"
 )
 
 // Image finds a local image by name, id, unique id prefix or digest, by Docker's rules for what a name leaves out.

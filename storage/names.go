@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/distribution/reference"
+	"go.podman.io/image/v5/docker/reference"
 )
 
 // NormalName gives the name in full: busybox → docker.io/library/busybox:latest. ErrBadReference.

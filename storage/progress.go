@@ -5,7 +5,7 @@ import (
 	"io"
 	"sync"
 
-	"github.com/distribution/reference"
+	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/types"
 )
 

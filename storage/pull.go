@@ -9,8 +9,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/distribution/reference"
 	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/reference"
 	iref "go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/types"
 )
