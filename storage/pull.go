@@ -11,7 +11,6 @@ import (
 
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/reference"
-	iref "go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/types"
 )
 
@@ -123,11 +122,7 @@ func (p *pull) pause(ctx context.Context, try int) error {
 }
 
 func (p *pull) once(ctx context.Context) error {
-	own, err := iref.ParseNamed(p.named.String()) // containers/image has a copy of the reference package
-	if err != nil {
-		return badReference(p.named.String(), err)
-	}
-	from, err := docker.NewReference(own)
+	from, err := docker.NewReference(p.named)
 	if err != nil {
 		return err
 	}
