@@ -12,6 +12,7 @@ import (
 	"codeberg.org/hoy/hoy/netns/nft"
 	"codeberg.org/hoy/hoy/netns/publish"
 	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/netns/zone"
 )
 
 // Want is one --network of a container, or one `network connect`.
@@ -69,10 +70,30 @@ func (n *Networks) Attach(a Attachment) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.wire(a, joined); err != nil {
+	zoned := n.zone(joined)
+	err = n.wire(a, joined)
+	<-zoned
+	if err != nil {
 		return nil, errors.Join(err, n.withdraw(a.Container, joined))
 	}
 	return result(joined, n.o.Gateway), nil
+}
+
+// zone lets the bridges through a host's firewalld, beside the caller, which waits for the end of the channel. A restart of firewalld forgets them, so
+// every Attach does it.
+func (n *Networks) zone(joined []Joined) <-chan struct{} {
+	var bridges []string
+	for _, j := range joined {
+		if j.Network.Driver == record.Bridge && n.ofHost() {
+			bridges = append(bridges, j.Network.Bridge)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		zone.Add(bridges)
+		close(done)
+	}()
+	return done
 }
 
 // withdraw takes back what a failed Attach did, and leaves the container on its other networks.

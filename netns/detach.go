@@ -10,6 +10,7 @@ import (
 	"codeberg.org/hoy/hoy/netns/link"
 	"codeberg.org/hoy/hoy/netns/nft"
 	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/netns/zone"
 )
 
 // Detach takes a container off all networks: addresses, ports, links and, of networks without another container, bridges and
@@ -179,16 +180,21 @@ func (n *Networks) lower(changed map[*record.Network][]*record.Endpoint) error {
 		return err
 	}
 	defer links.Close()
+	var bridges []string
 	for x, ends := range changed {
 		if x.Driver != record.Bridge {
 			continue
 		}
 		if len(x.Endpoints) == 0 {
+			bridges = append(bridges, x.Bridge)
 			err = errors.Join(err, links.RemoveBridge(n.bridge(x))) // and with it most of the rest
 		}
 		for _, e := range ends {
 			err = errors.Join(err, links.Remove(e.Link))
 		}
+	}
+	if n.ofHost() {
+		zone.Remove(bridges) // with the lock, though it waits: whoever makes the bridge again adds it afterwards
 	}
 	return err
 }

@@ -100,6 +100,9 @@ func (n *Networks) Dir() string { return string(n.dir) }
 // private says that the networks are an ordinary user's, in a namespace where none of the host's links is.
 func (n *Networks) private() bool { return n.o.FilesOnly || n.o.Gateway.IsValid() }
 
+// ofHost says that the bridges are in the namespace that this process is in, with whatever firewall there is.
+func (n *Networks) ofHost() bool { return n.o.Host == nil && !n.o.FilesOnly }
+
 // table is the name of this root's table of rules.
 func (n *Networks) table() string { return instanceName("hoy", n.o.Instance) }
 

@@ -43,6 +43,39 @@ if [ "$(id -u)" = 0 ]; then
 	busybox ip link del parent0
 fi
 
+# sctp: as root a published port is translated, and the service sees who calls; a user's is refused in one line.
+if [ "$(id -u)" = 0 ]; then
+	modprobe sctp || fail "no sctp"
+	ip netns add there && ip link add wan type veth peer name wan netns there
+	ip addr add 198.51.100.1/24 dev wan && ip link set wan up
+	ip -n there addr add 198.51.100.2/24 dev wan && ip -n there link set wan up
+	cat >"$dir/sctp.py" <<-'P'
+		import socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+		if len(sys.argv) > 1:
+		    s.settimeout(5)
+		    s.connect((sys.argv[1], 42130))
+		    print(s.recv(99).decode())
+		else:
+		    s.bind(("", 99))
+		    s.listen()
+		    while True:
+		        c, a = s.accept()
+		        c.sendall(("sctp from " + a[0]).encode())
+		        c.close()
+	P
+	hoy run -d --init --name sctp -p 42130:99/sctp -v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v "$dir/sctp.py:/sctp.py:ro" busybox /usr/bin/python3 /sctp.py >/dev/null || fail "no sctp service"
+	want '^42130$' hoy inspect -f '{{(index (index .NetworkSettings.Ports "99/sctp") 0).HostPort}}' sctp
+	eventually '^sctp from 198.51.100.2$' ip netns exec there python3 "$dir/sctp.py" 198.51.100.1
+	want '^sctp from ' python3 "$dir/sctp.py" 198.51.100.1
+	want 'bind for port 42130/sctp: port is already in use' hoy run --rm -p 42130:99/sctp busybox true
+	hoy rm -f sctp >/dev/null
+	ip link del wan && ip netns del there
+else
+	want '^hoy: .*sctp.*root' hoy run --rm -p 42130:99/sctp busybox true
+	want '^1$' sh -c 'hoy run --rm -p 42130:99/sctp busybox true 2>&1 | grep -vc "^hint:"'
+fi
+
 # Nothing is left.
 hoy rm -f web app >/dev/null || fail "rm -f"
 hoy network rm one two >/dev/null || fail "network rm"

@@ -47,7 +47,8 @@ mirror() {
 : "${VM_UDEV=udev}"
 BASE_PACKAGES="systemd systemd-sysv $VM_UDEV dbus dbus-user-session libpam-systemd kmod uidmap \
   busybox-static iproute2 nftables iptables procps util-linux mount login passwd \
-  passt slirp4netns fuse-overlayfs strace libcap2-bin attr ca-certificates apparmor"
+  passt slirp4netns fuse-overlayfs strace libcap2-bin attr ca-certificates apparmor \
+  firewalld podman netavark aardvark-dns crun docker.io docker-cli"
 IMG="$VM_DIR/$VM_SUITE${VM_VARIANT:+-$VM_VARIANT}"
 QEMU=${VM_QEMU:-qemu-system-x86_64}
 
@@ -88,7 +89,7 @@ customize() {
       drivers/net/ethernet drivers/net/wireless drivers/net/usb drivers/net/can drivers/net/phy drivers/net/wwan \
       drivers/net/fddi drivers/net/hamradio drivers/net/arcnet drivers/net/ieee802154 drivers/target drivers/soundwire \
       net/bluetooth net/mac80211 net/wireless net/nfc net/can net/rxrpc net/sunrpc net/ceph net/tipc net/rds \
-      net/batman-adv net/ieee802154 net/mac802154 net/atm net/ax25 net/netrom net/rose net/sctp net/dccp net/smc \
+      net/batman-adv net/ieee802154 net/mac802154 net/atm net/ax25 net/netrom net/rose net/dccp net/smc \
       fs/ocfs2 fs/gfs2 fs/ceph fs/afs fs/nfs fs/nfsd fs/smb fs/cifs fs/jfs fs/f2fs fs/bcachefs fs/nilfs2 fs/reiserfs \
       fs/ubifs fs/jffs2 fs/orangefs fs/coda fs/ntfs3 fs/dlm fs/lockd )
   chroot "$r" depmod "$KVER"
@@ -158,7 +159,9 @@ E
       systemd-ask-password-console.path systemd-ask-password-wall.path initrd-cleanup.service \
       dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount systemd-pcrphase.service \
       systemd-boot-random-seed.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service \
-      systemd-fsck-root.service systemd-remount-fs.service nftables.service networking.service apparmor.service; do
+      systemd-fsck-root.service systemd-remount-fs.service nftables.service networking.service apparmor.service \
+      firewalld.service docker.service docker.socket containerd.service podman.service podman.socket podman-auto-update.timer podman-auto-update.service \
+      podman-restart.service podman-clean-transient.service polkit.service; do
     ln -sfn /dev/null "$r/etc/systemd/system/$u"
   done
   mkdir -p "$r/etc/systemd/system-generators"
