@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"codeberg.org/hoy/hoy/engine/ahead"
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/engine/serve"
 	"codeberg.org/hoy/hoy/netns"
@@ -43,11 +44,11 @@ func (n *connection) nsPath() string {
 	return "/proc/self/fd/" + strconv.Itoa(int(n.net.Files[0].Fd()))
 }
 
-// connect gives the container its network, as far as it needs one. The caller holds the container's lock.
-func (e *Engine) connect(c *Container) (*connection, error) {
+// connect gives the container its network, as far as it needs one; early is its process, if that is there already. The caller holds the container's lock.
+func (e *Engine) connect(c *Container, early *ahead.Process) (*connection, error) {
 	switch mode, value := c.Config.NetworkMode(); mode {
 	case oci.NetworkBridge:
-		return e.connectOwn(c)
+		return e.connectOwn(c, early)
 	case oci.NetworkContainer:
 		other, err := e.Find(value)
 		if err != nil {
@@ -68,7 +69,7 @@ func (e *Engine) connect(c *Container) (*connection, error) {
 
 // connectOwn makes a namespace for the container with its networks, its name service and its ports: what fails first is what is
 // most likely wrong, and what costs most comes last.
-func (e *Engine) connectOwn(c *Container) (n *connection, err error) {
+func (e *Engine) connectOwn(c *Container, early *ahead.Process) (n *connection, err error) {
 	ports, err := published(&c.Config)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func (e *Engine) connectOwn(c *Container) (n *connection, err error) {
 		return nil, err
 	}
 	defer reserved.Close()
-	ns, err := e.newNetwork(c)
+	ns, err := e.newNetwork(c, early)
 	if err != nil {
 		return nil, noNetwork(err)
 	}

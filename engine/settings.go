@@ -21,7 +21,7 @@ import (
 // settings makes all that a monitor must know to start the container and keep it, and the files that the start needs.
 func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, error) {
 	var err error
-	if c.network, err = e.connect(c); err != nil {
+	if c.network, err = e.connect(c, o.Ahead); err != nil {
 		c.network = nil
 		return nil, err
 	}

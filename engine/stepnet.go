@@ -32,7 +32,7 @@ func (e *Engine) OpenStepNetwork(hostname string) (_ *StepNetwork, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if c.network, err = e.connect(c); err != nil {
+	if c.network, err = e.connect(c, nil); err != nil {
 		c.network = nil
 		return nil, err
 	}

@@ -126,8 +126,8 @@ func (e *Engine) usernsPath(c *Container) (string, error) {
 	return "/proc/" + strconv.Itoa(other.State.Pid) + "/ns/user", nil
 }
 
-// newNetwork makes a network namespace that the container's root may rule.
-func (e *Engine) newNetwork(c *Container) (*os.File, error) {
+// newNetwork makes a network namespace that the container's root may rule, or takes that of its process.
+func (e *Engine) newNetwork(c *Container, early *ahead.Process) (*os.File, error) {
 	if c.Config.IDMap == nil {
 		return space.New()
 	}
@@ -136,7 +136,11 @@ func (e *Engine) newNetwork(c *Container) (*os.File, error) {
 		return nil, err
 	}
 	if path == "" {
-		return space.NewWith(c.Config.IDMap)
+		ns, err := early.Network(c.Config.IDMap)
+		if ns == nil && err == nil {
+			return space.NewWith(c.Config.IDMap)
+		}
+		return space.Up(ns, err)
 	}
 	user, err := os.Open(path)
 	if err != nil {

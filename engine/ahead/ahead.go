@@ -5,6 +5,7 @@ package ahead
 
 import (
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -58,7 +59,7 @@ func birth(run early.Run) runtime.Birth {
 	if run.Userns {
 		b.Flags |= unix.CLONE_NEWUSER
 	}
-	if run.Network == "none" {
+	if run.Network == "none" || run.Userns && ownNetwork(run.Network) {
 		b.Flags |= unix.CLONE_NEWNET // any other is made before the process, or the host's
 	}
 	if own := group.UnifiedOf("self"); own != "" && !rootless.Rootless() {
@@ -77,10 +78,24 @@ func foreground(args []string) (run early.Run, ok bool) {
 	return run, ok && !run.Detach && !run.TTY
 }
 
+// ownNetwork says whether a container with that --network has a network namespace of its own.
+func ownNetwork(mode string) bool {
+	kind, _, _ := strings.Cut(mode, ":")
+	return kind != "host" && kind != "container" && kind != "ns"
+}
+
 // Userns gives the process's own user namespace the ids, and opens it; nil when it has none.
 func (p *Process) Userns(ids *userns.Map) (*os.File, error) {
 	if p == nil {
 		return nil, nil
 	}
 	return p.Ahead.Userns(ids)
+}
+
+// Network is the network namespace that the process was born with, whose owner is its own user namespace, with the ids; nil when it has none.
+func (p *Process) Network(ids *userns.Map) (*os.File, error) {
+	if p == nil {
+		return nil, nil
+	}
+	return p.Ahead.Network(ids)
 }

@@ -42,7 +42,10 @@ func TestBirth(t *testing.T) {
 	}{
 		{"run img", 0},
 		{"run --network none img", unix.CLONE_NEWNET},
-		{"run --userns=auto img", unix.CLONE_NEWUSER},
+		{"run --userns=auto img", unix.CLONE_NEWUSER | unix.CLONE_NEWNET},
+		{"run --userns=auto --network mine:ip=10.1.1.1 img", unix.CLONE_NEWUSER | unix.CLONE_NEWNET},
+		{"run --userns=auto --network host img", unix.CLONE_NEWUSER},
+		{"run --userns=auto --network container:a img", unix.CLONE_NEWUSER},
 		{"run --uidmap 0:100000:1000 --network=none img", unix.CLONE_NEWUSER | unix.CLONE_NEWNET},
 		{"run --userns host img", 0},
 	} {

@@ -37,13 +37,13 @@ func New() (*os.File, error) {
 }
 
 // NewIn is New for a namespace that belongs to the user namespace of another container, of whose parent the caller is root.
-func NewIn(user *os.File) (*os.File, error) { return up(userns.NewNet(user)) }
+func NewIn(user *os.File) (*os.File, error) { return Up(userns.NewNet(user)) }
 
 // NewWith is New for a namespace that belongs to a user namespace of its own, with the map.
-func NewWith(m *userns.Map) (*os.File, error) { return up(userns.NewNetwork(m)) }
+func NewWith(m *userns.Map) (*os.File, error) { return Up(userns.NewNetwork(m)) }
 
-// up raises the loopback link of a namespace.
-func up(ns *os.File, err error) (*os.File, error) {
+// Up raises the loopback link of a namespace that was made just now; where it cannot, it closes it. An err is given back.
+func Up(ns *os.File, err error) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,13 @@
 package runtime
 
 import (
+	"errors"
 	"os"
+	"strconv"
 
 	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/userns"
+	"golang.org/x/sys/unix"
 )
 
 // Ahead is a container's first process that comes up while the container's directory is written and its plan made: of the two milliseconds that a Go
@@ -59,17 +62,49 @@ func (a *Ahead) Userns(ids *userns.Map) (*os.File, error) {
 	return a.proc.userns(ids)
 }
 
-// take gives the process when it was born as c and o want it; else nil.
-func (a *Ahead) take(c *clone, o StartOptions) *Process {
+// Network is Userns for the network namespace that the process was born with. A plan that joins it may have the process.
+func (a *Ahead) Network(ids *userns.Map) (*os.File, error) {
+	ns, err := a.Userns(ids)
+	if ns == nil || err != nil {
+		return nil, err
+	}
+	ns.Close()
+	if a.birth.Flags&unix.CLONE_NEWNET == 0 {
+		return nil, nil
+	}
+	return userns.NetworkOf(a.proc.Pid)
+}
+
+// inNetwork says whether a plan joins no namespace but the network of the process.
+func (a *Ahead) inNetwork(joins []child.NamespaceJoin) bool {
+	if a == nil || len(joins) != 1 || joins[0].Type != unix.CLONE_NEWNET {
+		return false
+	}
+	<-a.done
+	if a.proc == nil || a.birth.Flags&unix.CLONE_NEWNET == 0 {
+		return false
+	}
+	var own, joined unix.Stat_t
+	err := errors.Join(unix.Stat("/proc/"+strconv.Itoa(a.proc.Pid)+"/ns/net", &own), unix.Stat(joins[0].Path, &joined))
+	return err == nil && own.Dev == joined.Dev && own.Ino == joined.Ino
+}
+
+// fits says whether the process was born as c and o want it.
+func (a *Ahead) fits(c *clone, o StartOptions) bool {
 	if a == nil || !o.KillWithParent || c.pidns != nil || c.userns != nil || c.clocks != nil || c.seats != nil || len(o.ExtraFiles) > 0 {
-		return nil
+		return false
 	}
 	<-a.done
 	want := Birth{Flags: c.flags}
 	if o.CgroupFD != nil {
 		want.Group = o.CgroupFD.Name()
 	}
-	if a.proc == nil || a.taken || a.birth != want || a.proc.ids != nil && !a.proc.ids.Equal(c.ids) {
+	return a.proc != nil && !a.taken && a.birth == want && (a.proc.ids == nil || a.proc.ids.Equal(c.ids))
+}
+
+// take gives the process when it fits; else nil.
+func (a *Ahead) take(c *clone, o StartOptions) *Process {
+	if !a.fits(c, o) {
 		return nil
 	}
 	a.taken, a.proc.ahead, a.proc.notify = true, true, o.Notify

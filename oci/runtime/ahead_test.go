@@ -1,8 +1,10 @@
 package runtime_test
 
 import (
+	"fmt"
 	"testing"
 
+	"codeberg.org/hoy/hoy/oci/child"
 	"codeberg.org/hoy/hoy/oci/runtime"
 	"codeberg.org/hoy/hoy/oci/userns"
 	"golang.org/x/sys/unix"
@@ -83,6 +85,42 @@ func TestAheadOfIDs(t *testing.T) {
 				t.Errorf("taken: %v", !tt.taken)
 			}
 			o.finish(t, p).want(t, "0\n0\n         0      20000      10000\nCapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapAmb:\t0000000000000000\nx")
+			ahead.Discard()
+			sealed.Close()
+		})
+	}
+}
+
+// TestAheadOfNetwork starts containers that join the network that their process was born with, or another.
+func TestAheadOfNetwork(t *testing.T) {
+	b := newStranger(t).shift()
+	b.plan.Userns.OfNetwork = true
+	b.plan.Clone &^= unix.CLONE_NEWNET
+	birth := runtime.Birth{Flags: b.plan.Clone&^unix.CLONE_NEWCGROUP | unix.CLONE_NEWUSER | unix.CLONE_NEWNET}
+	for name, own := range map[string]bool{"its own": true, "another": false} {
+		t.Run(name, func(t *testing.T) {
+			noTraces(t)
+			sealed := runtime.Seal()
+			ahead := runtime.StartAhead(sealed, func() (runtime.Birth, bool) { return birth, true })
+			ns, err := ahead.Network(&b.plan.Userns.Map)
+			must(t, err)
+			if !own {
+				ns.Close()
+				ns, err = userns.NewNetwork(&b.plan.Userns.Map)
+				must(t, err)
+			}
+			defer ns.Close()
+			var st unix.Stat_t
+			must(t, unix.Fstat(int(ns.Fd()), &st))
+			b.plan.Join = []child.NamespaceJoin{{Type: unix.CLONE_NEWNET, Path: fmt.Sprintf("/proc/self/fd/%d", ns.Fd())}}
+			b.plan.Args = []string{"readlink", "/proc/self/ns/net"}
+			var o output
+			p, err := o.start(t, b.plan, runtime.StartOptions{KillWithParent: true, Sealed: sealed, Ahead: ahead})
+			must(t, err)
+			if p.Early() != own {
+				t.Errorf("taken: %v", !own)
+			}
+			o.finish(t, p).want(t, fmt.Sprintf("net:[%d]", st.Ino))
 			ahead.Discard()
 			sealed.Close()
 		})

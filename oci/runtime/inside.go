@@ -28,6 +28,24 @@ func allCaps() []uintptr {
 	}
 }
 
+// getInside settles how the process comes into the container's user namespace: it is born in it when nothing is to be joined, or only the network of the
+// process that was started ahead.
+func (c *clone) getInside(p *child.Plan, o StartOptions) (err error) {
+	c.ids, c.keepGroups = &p.Userns.Map, p.KeepGroups
+	born := *c
+	born.flags |= unix.CLONE_NEWUSER
+	if len(p.Join) > 0 {
+		born.flags |= unix.CLONE_NEWNET
+	}
+	if p.Userns.Path == "" && (len(p.Join) == 0 || o.Ahead.inNetwork(p.Join) && o.Ahead.fits(&born, o)) {
+		*c = born
+		return nil
+	}
+	c.joins = p.Join
+	c.userns, err = openUserns(p)
+	return err
+}
+
 // openUserns gives the user namespace of a container that was there before its process: another's, that of its network, or, because there are
 // namespaces to be joined from outside of it, a new one.
 func openUserns(p *child.Plan) (*os.File, error) {

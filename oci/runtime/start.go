@@ -18,6 +18,9 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	if p.Clone&unix.CLONE_NEWUSER != 0 {
 		return nil, errors.New("a user namespace is made by the caller, not by a plan")
 	}
+	if o.Listener != nil {
+		o.ExtraFiles = append(slices.Clip(o.ExtraFiles), o.Listener, o.Mark)
+	}
 	c, err := cloneFor(p, o)
 	if err != nil {
 		return nil, err
@@ -25,9 +28,6 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 	defer c.close()
 	if c.seats != nil {
 		o.CgroupProcs = nil
-	}
-	if o.Listener != nil {
-		o.ExtraFiles = append(slices.Clip(o.ExtraFiles), o.Listener, o.Mark)
 	}
 	proc, made, err := c.begin(p, o)
 	defer made.close()
@@ -51,12 +51,7 @@ func Start(p *child.Plan, o StartOptions) (*Process, error) {
 func cloneFor(p *child.Plan, o StartOptions) (c *clone, err error) {
 	c = &clone{role: child.Role, flags: p.Clone &^ unix.CLONE_NEWCGROUP, terminal: p.Terminal, seats: openSeats(o.CgroupProcs)}
 	if c.pidns, err = openPidns(p.Join); err == nil && p.Userns != nil {
-		c.ids, c.keepGroups = &p.Userns.Map, p.KeepGroups
-		if c.joins = p.Join; len(c.joins) == 0 && p.Userns.Path == "" {
-			c.flags |= unix.CLONE_NEWUSER
-		} else {
-			c.userns, err = openUserns(p)
-		}
+		err = c.getInside(p, o)
 	}
 	if c.flags&unix.CLONE_NEWTIME != 0 && (len(p.TimeOffsets) > 0 || c.userns != nil) { // clone(2), which joins a user namespace, has no flag for it
 		c.flags, c.clocks = c.flags&^unix.CLONE_NEWTIME, append([]string{}, p.TimeOffsets...)

@@ -74,6 +74,9 @@ func NewNet(ns *os.File) (*os.File, error) {
 // Of opens the user namespace that a child is in.
 func Of(pid int) (*os.File, error) { return openOf(pid, "user") }
 
+// NetworkOf opens the network namespace that a child is in.
+func NetworkOf(pid int) (*os.File, error) { return openOf(pid, "net") }
+
 func openOf(pid int, kind string) (*os.File, error) {
 	return os.Open("/proc/" + strconv.Itoa(pid) + "/ns/" + kind)
 }
