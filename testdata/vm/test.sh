@@ -9,7 +9,7 @@ export VM_DIR
 for program in ${VM_QEMU:-qemu-system-x86_64} qemu-img; do
 	command -v "$program" >/dev/null || { echo "test-vm: needs $program: apt-get install --no-install-recommends $("$vm" deps)" >&2; exit 1; }
 done
-[ -e "$VM_DIR/${VM_SUITE:-trixie}/disk.raw" ] || "$vm" build
+"$vm" built || "$vm" build
 
 share=$(mktemp -d /var/tmp/hoy-vm-XXXXXX)
 trap 'rm -rf "$share"' EXIT

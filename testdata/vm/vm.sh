@@ -6,6 +6,7 @@
 #
 #   vm.sh build                       make the image and a warm snapshot of the booted machine
 #   vm.sh run [OPTION]... -- CMD...   run CMD in a fresh copy of it; prints its output, exits with its status
+#   vm.sh built                       exits with 0 when the image is there, with the packages that it should have
 #   vm.sh deps | info | snapshot | clean
 #
 # run options:
@@ -304,6 +305,7 @@ deb ${VM_MIRROR}-security $VM_SUITE-security main"; fi
   $ns bash "$self" _mkdisk "$n" "$VM_DISK"
   rm -f "$n/root.tar"
   mv "$n"/* "$IMG"/; rmdir "$n"
+  echo $BASE_PACKAGES $VM_PACKAGES >"$IMG/packages"
   log "image: $(since "$t0") s, $(du -sh "$IMG" | cut -f1)"
   snapshot
   log "build: $(since "$t0") s in all"
@@ -498,6 +500,7 @@ run() {
 
 case ${1:-} in
   build) build;;
+  built) [ -e "$IMG/disk.raw" ] && [ "$(cat "$IMG/packages" 2>/dev/null)" = "$(echo $BASE_PACKAGES $VM_PACKAGES)" ];;
   snapshot) snapshot;;
   run) shift; run "$@";;
   deps) echo "$DEPS";;
