@@ -45,12 +45,6 @@ func reopen(p monitor.Place) ([]*os.File, error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hoy: network:", err)
 	}
-	if hub := netns.Current(p.Run); hub != nil && n.Endpoint == nil {
-		n.Hub, err = hub.Namespace()
-		if err = errors.Join(err, hub.Close()); err != nil {
-			return nil, err
-		}
-	}
 	if set.Network, err = n.ForMonitor(p); err != nil {
 		return nil, err
 	}

@@ -38,8 +38,7 @@ func (n *Networks) Find(ref string) (*record.Network, error) {
 
 // On says whether the files have the container on a network, dead or alive.
 func (n *Networks) On(container string) bool {
-	all, err := n.dir.All()
-	return err == nil && slices.ContainsFunc(all, func(x *record.Network) bool { return x.Endpoints[container] != nil })
+	return n.dir.On(container)
 }
 
 // Rename gives a container another name on its networks, from now on. One that is on none is no error.

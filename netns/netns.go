@@ -91,7 +91,7 @@ type Networks struct {
 
 // Open gives the networks of a root directory. It does not touch the disk.
 func Open(o Options) *Networks {
-	return &Networks{dir: record.Dir(filepath.Join(o.Root, "networks")), o: o}
+	return &Networks{dir: record.In(o.Root), o: o}
 }
 
 // Dir is the directory of the network files, which the name service reads.

@@ -41,6 +41,7 @@ func (k *keeper) adopt() error {
 	if k.listener, err = listen(k.s.RunFile(socketFile)); err != nil {
 		return err
 	}
+	k.hubs.again(k.s.Place)
 	k.serveNetwork()
 	k.connectInput()
 	if k.s.Timeout > 0 {

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"codeberg.org/hoy/hoy/netns/hold"
+	"codeberg.org/hoy/hoy/netns/record"
 	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/netns/wake"
 )
@@ -66,7 +68,7 @@ func (n *Network) inherit(first int) {
 	}
 }
 
-// hubs are the namespaces of the user's networks that the container has joined while it ran. They are kept open until it ends, so that they outlive a
+// hubs are the namespaces of the user's networks that the container has joined while it ran, or before this monitor took it over. They are kept open until it ends, so that they outlive a
 // killed holder.
 type hubs struct {
 	mu    sync.Mutex
@@ -86,6 +88,13 @@ func (h *hubs) keep(path string) bool {
 	}
 	h.files = append(h.files, f)
 	return true
+}
+
+// again keeps what the container's last monitor kept, as far as there is a holder still.
+func (h *hubs) again(p Place) {
+	if s, there := hold.In(p.Run).Current(); there && record.In(p.Root).On(p.ID) {
+		h.keep(s.Path())
+	}
 }
 
 func (h *hubs) close() {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/engine/rootless"
+	"codeberg.org/hoy/hoy/netns/record"
 	"codeberg.org/hoy/hoy/netns/wake"
 )
 
@@ -62,10 +63,14 @@ func Resume(p Place, lock *os.File) error {
 	return spawn(&Settings{Place: p}, taskResume, lock, null)
 }
 
-// adopting opens the user namespace that a user's monitor has to be in to take over a container's network, when that is not this process's.
+// adopting opens the user namespace that a user's monitor has to be in to take over a container's network, be it one that the container has joined while it
+// ran, when that is not this process's.
 func adopting(s *Settings, task string) *os.File {
+	if task != taskAdopt || os.Geteuid() == 0 || s.Network == nil && !record.In(s.Place.Root).On(s.Place.ID) {
+		return nil
+	}
 	state, err := ReadState(s.Place)
-	if task != taskAdopt || s.Network == nil || err != nil || state.Process == nil || os.Geteuid() == 0 {
+	if err != nil || state.Process == nil {
 		return nil
 	}
 	ns, err := rootless.UsernsOf(state.Process.Pid)

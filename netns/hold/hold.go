@@ -108,9 +108,10 @@ func openLink(dir, link string) *os.File {
 }
 
 // Namespace opens the namespace that the holder keeps. The caller is in the holder's user namespace.
-func (s State) Namespace() (*os.File, error) {
-	return os.Open("/proc/" + strconv.Itoa(s.Pid) + "/fd/" + strconv.Itoa(s.FD))
-}
+func (s State) Namespace() (*os.File, error) { return os.Open(s.Path()) }
+
+// Path is where the namespace is while the holder lives.
+func (s State) Path() string { return "/proc/" + strconv.Itoa(s.Pid) + "/fd/" + strconv.Itoa(s.FD) }
 
 // SameUser says whether the caller is in the holder's user namespace.
 func (s State) SameUser() bool {

@@ -24,6 +24,9 @@ const (
 // Dir is the directory of the network files, <root>/networks.
 type Dir string
 
+// In gives the Dir of a root directory.
+func In(root string) Dir { return Dir(filepath.Join(root, "networks")) }
+
 // Lock takes the one lock of all networks, a flock(2) of the directory, which it makes. It waits for at most the time of another
 // command's change: nobody holds it while waiting for a process or the network. Close the file to release it.
 func (d Dir) Lock() (*os.File, error) {
@@ -104,6 +107,12 @@ func (d Dir) All() ([]*Network, error) {
 	}
 	slices.SortFunc(all, func(a, b *Network) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// On says whether the container is on a network.
+func (d Dir) On(container string) bool {
+	all, err := d.All()
+	return err == nil && slices.ContainsFunc(all, func(n *Network) bool { return n.Endpoints[container] != nil })
 }
 
 // Save replaces the network's definition, durably: readers see the old one or the new one. The caller holds the lock.
