@@ -18,7 +18,7 @@ import (
 // clone is how a role of hoy is started.
 type clone struct {
 	role       string
-	flags      uintptr               // CLONE_NEW*; with CLONE_NEWUSER it executes before the namespace has its ids (allCaps)
+	flags      uintptr               // CLONE_NEW*; with CLONE_NEWUSER it executes before the namespace has its ids (executeBorn)
 	pidns      *os.File              // an existing pid namespace to be born in, or nil
 	userns     *os.File              // the container's own user namespace that there is already, to be born in, or nil
 	ids        *userns.Map           // of the container's own user namespace
@@ -75,14 +75,14 @@ func (c *clone) execute(proc *Process, exe *os.File, files []uintptr, o StartOpt
 		return err
 	}
 	defer exe.Close()
-	pidfd := -1
-	if c.userns != nil {
+	switch {
+	case c.userns != nil:
 		return c.executeInside(proc, exe, files, o)
+	case c.flags&unix.CLONE_NEWUSER != 0:
+		return c.executeBorn(proc, exe, files, o)
 	}
+	pidfd := -1
 	attr := &syscall.ProcAttr{Dir: "/", Env: ChildEnv, Files: files, Sys: &syscall.SysProcAttr{Cloneflags: c.flags, PidFD: &pidfd}}
-	if c.flags&unix.CLONE_NEWUSER != 0 {
-		attr.Sys.AmbientCaps = allCaps()
-	}
 	if o.CgroupFD != nil {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.CgroupFD.Fd())
 	}

@@ -16,18 +16,6 @@ import (
 // inside says whether the process has a user namespace of its own.
 func (c *clone) inside() bool { return c.userns != nil || c.flags&unix.CLONE_NEWUSER != 0 }
 
-// allCaps are all capabilities that the kernel knows. A process that is born in a new user namespace has them there, but until the namespace has its ids
-// it is nobody in it, and only ambient ones outlive an execve then (user_namespaces(7), capabilities(7)).
-func allCaps() []uintptr {
-	var all []uintptr
-	for c := uintptr(0); ; c++ {
-		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err != nil {
-			return all
-		}
-		all = append(all, c)
-	}
-}
-
 // getInside settles how the process comes into the container's user namespace: it is born in it when nothing is to be joined, or only the network of the
 // process that was started ahead.
 func (c *clone) getInside(p *child.Plan, o StartOptions) (err error) {
@@ -100,7 +88,8 @@ func (c *clone) executeInside(proc *Process, exe *os.File, files []uintptr, o St
 		return err
 	}
 	defer closeJoins()
-	s, closeFiles, err := c.insideScript(exe, files, joins)
+	s := c.insideScript(joins)
+	closeFiles, err := c.execution(s, exe, files)
 	defer closeFiles()
 	if err != nil {
 		return err
@@ -161,8 +150,8 @@ func (c *clone) openJoins() (files []*os.File, closeAll func(), err error) {
 	return files, closeAll, nil
 }
 
-// insideScript is what the forked children do.
-func (c *clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*raw.Script, func(), error) {
+// insideScript is how the forked children come inside.
+func (c *clone) insideScript(joins []*os.File) *raw.Script {
 	var s raw.Script
 	for i, f := range joins {
 		s.Label("namespaces", c.joins[i].Path)
@@ -177,10 +166,15 @@ func (c *clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*
 	s.Call(unix.SYS_SETRESUID, 0, 0, 0)
 	s.Label("clone", "")
 	s.Fork(unix.CLONE_PARENT | c.flags)
+	return &s
+}
+
+// execution appends what a forked child executes, with the descriptors files. The caller calls undo when it is forked.
+func (c *clone) execution(s *raw.Script, exe *os.File, files []uintptr) (undo func(), err error) {
 	s.Label("descriptors", "")
 	// The copies have numbers that none of the places has, so that none is overwritten before its turn.
 	var copies []int
-	undo := func() {
+	undo = func() {
 		for _, fd := range copies {
 			unix.Close(fd)
 		}
@@ -188,7 +182,7 @@ func (c *clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*
 	for i, f := range files {
 		fd, err := unix.FcntlInt(f, unix.F_DUPFD_CLOEXEC, 2*len(files)+3)
 		if err != nil {
-			return nil, undo, err
+			return undo, err
 		}
 		copies = append(copies, fd)
 		s.Call(unix.SYS_DUP3, uintptr(fd), uintptr(i), 0)
@@ -199,7 +193,62 @@ func (c *clone) insideScript(exe *os.File, files []uintptr, joins []*os.File) (*
 	s.Call(unix.SYS_CHDIR, s.String("/"))
 	s.Label("execute", exe.Name())
 	s.Exec("/proc/self/fd/"+strconv.Itoa(int(exe.Fd())), []string{c.role}, ChildEnv)
-	return &s, undo, nil
+	return undo, nil
+}
+
+// executeBorn is execute for a process that is born in a new user namespace. It keeps its capabilities over the execve.
+func (c *clone) executeBorn(proc *Process, exe *os.File, files []uintptr, o StartOptions) error {
+	var s raw.Script
+	keepCaps(&s)
+	closeFiles, err := c.execution(&s, exe, files)
+	defer closeFiles()
+	if err != nil {
+		return err
+	}
+	cgroup := -1
+	if o.CgroupFD != nil {
+		cgroup = int(o.CgroupFD.Fd())
+	}
+	start := func() (int, error) {
+		f, err := s.Spawn(c.flags, cgroup)
+		if err != nil {
+			return 0, err
+		}
+		out, err := f.Wait()
+		if err == nil && out.Failure != nil {
+			err = fmt.Errorf("%s: %w", out.Failure.Step, out.Failure.Errno)
+		}
+		if err != nil {
+			_ = unix.Kill(f.Pid, unix.SIGKILL)
+			_, _ = syscall.Wait4(f.Pid, nil, 0, nil)
+		}
+		return f.Pid, err
+	}
+	if proc.Pid, proc.release, err = c.fork(start, o.KillWithParent); err == nil {
+		proc.Pidfd, _ = openPidfd(proc.Pid) // it may have none
+	}
+	return err
+}
+
+// keepCaps lets all capabilities outlive an execve. A process that is born in a new user namespace has them there, but until the namespace has its ids
+// it is nobody in it, and only ambient ones stay (user_namespaces(7), capabilities(7)).
+func keepCaps(s *raw.Script) {
+	const all = 1<<32 - 1
+	var known uint64
+	for c := uintptr(0); ; c++ {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err != nil {
+			break
+		}
+		known |= 1 << c
+	}
+	s.Label("capabilities", "")
+	low, high := uint32(known&all), uint32(known>>32)
+	s.Call(unix.SYS_CAPSET, s.Words([]uint32{unix.LINUX_CAPABILITY_VERSION_3, 0}), s.Words([]uint32{low, low, low, high, high, high}))
+	for c := range uintptr(64) {
+		if known>>c&1 != 0 {
+			s.Call(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0)
+		}
+	}
 }
 
 // runInside runs the script and gives the process that was forked last.

@@ -59,6 +59,30 @@ func (s *Script) ReportTo() (int, error) {
 // with 0 at its end, 1 after a failure. CLONE_VM and CLONE_FILES must not be among the flags: the child is a copy of this process with one
 // thread, and both ends of its pipe are closed on our side.
 func (s *Script) Start(flags uintptr) (*Forked, error) {
+	a := cloneArgs(flags)
+	return s.start(syscall.SYS_CLONE, a[0], a[1])
+}
+
+// Spawn is Start for a script that executes a program soon: until then this thread waits, and the child has this process's memory instead of a copy
+// (vfork(2)), of which every page that is written to later would cost all threads an interrupt. cgroup is an open directory of version 2
+// to be born in; negative: the caller's.
+func (s *Script) Spawn(flags uintptr, cgroup int) (*Forked, error) {
+	flags |= sharedFlags
+	if cgroup < 0 {
+		return s.Start(flags)
+	}
+	a := &clone3Args{flags: uint64(flags | unix.CLONE_INTO_CGROUP), exitSignal: uint64(syscall.SIGCHLD), cgroup: uint64(cgroup)}
+	defer runtime.KeepAlive(a)
+	return s.start(unix.SYS_CLONE3, uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a))
+}
+
+// clone3Args is the kernel's struct clone_args.
+type clone3Args struct {
+	flags, pidFD, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// start forks by the system call nr.
+func (s *Script) start(nr, a1, a2 uintptr) (*Forked, error) {
 	if _, err := s.ReportTo(); err != nil {
 		return nil, err
 	}
@@ -66,7 +90,8 @@ func (s *Script) Start(flags uintptr) (*Forked, error) {
 	rep := &reporter{fd: p[1], rec: new(record)}
 
 	syscall.ForkLock.Lock()
-	pid, errno := forkAndPlay(cloneArgs(flags), s.calls, rep)
+	pid, errno := forkAndPlay(nr, a1, a2, s.calls, rep)
+	afterFork()
 	syscall.ForkLock.Unlock()
 	runtime.KeepAlive(s)
 	unix.Close(p[1])
@@ -77,17 +102,17 @@ func (s *Script) Start(flags uintptr) (*Forked, error) {
 	return &Forked{Pid: int(pid), script: s, pipe: p[0]}, nil
 }
 
-// forkAndPlay is the fork. Everything is declared before beforeFork: after it nothing may be allocated and no stack may grow.
+// forkAndPlay is the fork. Everything is declared before beforeFork: after it nothing may be allocated and no stack may grow. The child may have used this
+// very stack when the parent comes back to it, which therefore returns at once.
 //
 //go:noinline
 //go:norace
 //go:nocheckptr
-func forkAndPlay(clone [2]uintptr, calls []call, rep *reporter) (pid uintptr, errno syscall.Errno) {
+func forkAndPlay(nr, a1, a2 uintptr, calls []call, rep *reporter) (pid uintptr, errno syscall.Errno) {
 	var n int
 	beforeFork()
-	pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, clone[0], clone[1], 0, 0, 0, 0)
+	pid, errno = clone(nr, a1, a2)
 	if errno != 0 || pid != 0 {
-		afterFork()
 		return pid, errno
 	}
 	afterForkInChild()

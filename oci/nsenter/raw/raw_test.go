@@ -22,10 +22,16 @@ func reap(t *testing.T, pid int) int {
 	return ws.ExitStatus()
 }
 
+// starts are the ways to start a script.
+var starts = map[string]func(*Script) (*Forked, error){
+	"start": func(s *Script) (*Forked, error) { return s.Start(0) },
+	"spawn": func(s *Script) (*Forked, error) { return s.Spawn(0, -1) },
+}
+
 // run starts a script, waits for its report and reaps it.
-func run(t *testing.T, s *Script, flags uintptr) (Outcome, int) {
+func run(t *testing.T, s *Script, start func(*Script) (*Forked, error)) (Outcome, int) {
 	t.Helper()
-	f, err := s.Start(flags)
+	f, err := start(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +77,16 @@ func TestStart(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var s Script
-			tt.build(&s)
-			o, code := run(t, &s, 0)
-			if code != tt.exit {
-				t.Errorf("exit code %d, want %d", code, tt.exit)
-			}
-			if tt.errno == 0 && o.Failure != nil || tt.errno != 0 && (o.Failure == nil || o.Failure.Errno != tt.errno || o.Failure.Step != tt.step) {
-				t.Errorf("failure %+v, want %v in %q", o.Failure, tt.errno, tt.step)
+			for way, start := range starts {
+				var s Script
+				tt.build(&s)
+				o, code := run(t, &s, start)
+				if code != tt.exit {
+					t.Errorf("%s: exit code %d, want %d", way, code, tt.exit)
+				}
+				if tt.errno == 0 && o.Failure != nil || tt.errno != 0 && (o.Failure == nil || o.Failure.Errno != tt.errno || o.Failure.Step != tt.step) {
+					t.Errorf("%s: failure %+v, want %v in %q", way, o.Failure, tt.errno, tt.step)
+				}
 			}
 		})
 	}
@@ -90,7 +98,7 @@ func TestResultsFlow(t *testing.T) {
 	fd := s.Call(syscall.SYS_OPENAT, uintptr(here), s.String("/etc/hostname"), syscall.O_CLOEXEC)
 	s.Report(syscall.SYS_FCNTL, 0, syscall.F_GETFD)
 	s.Use(0, fd)
-	o, _ := run(t, &s, 0)
+	o, _ := run(t, &s, starts["start"])
 	if o.Failure != nil || !slices.Equal(o.Results, []uintptr{syscall.FD_CLOEXEC}) {
 		t.Fatalf("outcome %+v", o)
 	}
@@ -101,7 +109,7 @@ func TestForkTwice(t *testing.T) {
 	var s Script
 	s.Fork(syscall.CLONE_PARENT)
 	s.Exec("/bin/sh", []string{"sh", "-c", "exit 9"}, nil)
-	o, code := run(t, &s, 0)
+	o, code := run(t, &s, starts["spawn"])
 	if code != 0 || o.Failure != nil || len(o.Pids) != 1 {
 		t.Fatalf("exit code %d, outcome %+v", code, o)
 	}
@@ -153,11 +161,36 @@ func TestMany(t *testing.T) {
 		}()
 	}
 	defer close(stop)
-	for range 200 {
+	for i := range 400 {
+		start := starts[[]string{"start", "spawn"}[i%2]]
 		var s Script
 		s.Exec("/bin/true", []string{"true"}, os.Environ())
-		if o, code := run(t, &s, 0); code != 0 || o.Failure != nil {
+		if o, code := run(t, &s, start); code != 0 || o.Failure != nil {
 			t.Fatalf("exit code %d, %+v", code, o.Failure)
 		}
+	}
+}
+
+// TestSpawnInCgroup needs a version 2 hierarchy in which it may make a group.
+func TestSpawnInCgroup(t *testing.T) {
+	dir := "/sys/fs/cgroup"
+	if _, err := os.Stat(dir + "/cgroup.procs"); err != nil {
+		dir += "/unified"
+	}
+	dir += "/hoy-raw-test"
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Skip(err)
+	}
+	defer os.Remove(dir)
+	group, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer group.Close()
+	var s Script
+	s.Exec("/bin/sh", []string{"sh", "-c", "grep -q '^0::.*/hoy-raw-test$' /proc/self/cgroup"}, []string{"PATH=/usr/bin:/bin"})
+	o, code := run(t, &s, func(s *Script) (*Forked, error) { return s.Spawn(syscall.CLONE_NEWUTS, int(group.Fd())) })
+	if code != 0 || o.Failure != nil {
+		t.Errorf("exit code %d, %+v", code, o.Failure)
 	}
 }
