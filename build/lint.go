@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -160,14 +161,17 @@ func (t *tracker) used(c instructions.Command, lint *linter.Linter) {
 
 // lintSecret reports a variable that by its name holds a secret. The words are BuildKit's.
 func (d *dispatcher) lintSecret(instruction, key string, at []parser.Range) {
-	if secretName.MatchString(key) && !publicName.MatchString(key) {
+	if secretName().MatchString(key) && !publicName().MatchString(key) {
 		d.lint.Run(&linter.RuleSecretsUsedInArgOrEnv, at, linter.RuleSecretsUsedInArgOrEnv.Format(instruction, key))
 	}
 }
 
+// Compiled when they are needed: what a package compiles for itself every start waits for.
 var (
-	secretName = regexp.MustCompile(`(?i)(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)`)
-	publicName = regexp.MustCompile(`(?i)(?:_|^)(?:public|file|version)(?:_|$)`)
+	secretName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)`)
+	})
+	publicName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)(?:_|^)(?:public|file|version)(?:_|$)`) })
 )
 
 // lintIgnored reports a source that .dockerignore leaves out.

@@ -45,12 +45,12 @@ func (e *Engine) resolve(ref string) (string, error) {
 		return "", none
 	}
 	p := e.place(ref)
-	if idPattern.MatchString(ref) {
+	if isID(ref) {
 		if _, err := os.Lstat(p.File(monitor.ConfigFile)); err == nil {
 			return ref, nil
 		}
 	}
-	if id, err := os.Readlink(filepath.Join(p.Names(), ref)); err == nil && idPattern.MatchString(id) {
+	if id, err := os.Readlink(filepath.Join(p.Names(), ref)); err == nil && isID(id) {
 		return id, nil
 	}
 	if strings.Trim(ref, "0123456789abcdef") != "" {
@@ -83,7 +83,7 @@ func idsIn(dir string) ([]string, error) {
 	}
 	var ids []string
 	for _, entry := range entries {
-		if idPattern.MatchString(entry.Name()) {
+		if isID(entry.Name()) {
 			ids = append(ids, entry.Name())
 		}
 	}

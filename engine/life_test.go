@@ -60,8 +60,6 @@ func TestDetached(t *testing.T) {
 	}
 }
 
-func isID(s string) bool { return idPattern.MatchString(s) }
-
 // waitLog waits until the log has a text.
 func waitLog(t *testing.T, e *Engine, c *Container, want string) {
 	t.Helper()

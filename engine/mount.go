@@ -150,7 +150,7 @@ func (e *Engine) Mounts() ([]Mounted, error) {
 	}
 	var list []Mounted
 	for _, entry := range entries {
-		if dir := e.place(entry.Name()).MountPoint(); idPattern.MatchString(entry.Name()) && isMounted(dir) {
+		if dir := e.place(entry.Name()).MountPoint(); isID(entry.Name()) && isMounted(dir) {
 			list = append(list, Mounted{entry.Name(), dir})
 		}
 	}

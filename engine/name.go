@@ -38,7 +38,7 @@ func (e *Engine) claimName(p monitor.Place, name string) error {
 // nameOwner gives the id that a name belongs to, or "" when its container does not exist and is not being made.
 func (e *Engine) nameOwner(link string) string {
 	id, err := os.Readlink(link)
-	if err != nil || !idPattern.MatchString(id) {
+	if err != nil || !isID(id) {
 		return ""
 	}
 	if e.place(id).Kept() {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
+	"strings"
 
 	"codeberg.org/hoy/hoy/engine/monitor"
 	"codeberg.org/hoy/hoy/oci"
@@ -24,8 +24,11 @@ type record struct {
 	userTyped bool // -u was given; the image's user is in Config.User by then
 }
 
-// idPattern is a container's id, and so the name of its directory.
-var idPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// isID says whether a name is a container's id, and so that of its directory.
+func isID(name string) bool {
+	const size, digits = 64, "0123456789abcdef"
+	return len(name) == size && strings.Trim(name, digits) == ""
+}
 
 func (e *Engine) place(id string) monitor.Place {
 	return monitor.Place{Root: e.o.Root, Run: e.o.Run, ID: id}
