@@ -92,7 +92,9 @@ func (b *bench) hoyAt(name string) engine {
 	}
 }
 
-const containersConf = `[containers]
+// containersConf is podman's configuration, with the directory of its networks: the one that it has otherwise is the machine's.
+func containersConf(networks string) string {
+	return `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
@@ -100,7 +102,9 @@ events_logger = "none"
 runtime = "crun"
 [network]
 network_backend = "netavark"
+network_config_dir = "` + networks + `"
 `
+}
 
 // newPodman is podman, with buildah for its builds, on a store of its own. Without CAP_SYS_RESOURCE podman cannot raise limits, so it is
 // given lower ones.
@@ -115,7 +119,7 @@ func (b *bench) newPodman() engine {
 			"CONTAINERS_STORAGE_CONF="+b.path("storage.conf"),
 		),
 	}
-	for name, text := range map[string]string{"containers.conf": containersConf, "storage.conf": storage} {
+	for name, text := range map[string]string{"containers.conf": containersConf(b.path("podman", "networks")), "storage.conf": storage} {
 		if err := os.WriteFile(b.path(name), []byte(text), 0o644); err != nil {
 			e.missing = err.Error()
 		}
@@ -133,7 +137,7 @@ func installPeers() error {
 		"podman": "/usr/bin/podman", "buildah": "/usr/bin/buildah", "crun": "/usr/bin/crun", "runc": "/usr/sbin/runc",
 		"docker.io": "/usr/sbin/dockerd", "busybox-static": "/bin/busybox",
 		"netavark": "/usr/lib/podman/netavark", "aardvark-dns": "/usr/lib/podman/aardvark-dns", "iproute2": "/usr/bin/ip", "iptables": "/usr/sbin/iptables",
-		"slirp4netns": "/usr/bin/slirp4netns", "passt": "/usr/bin/pasta", "uidmap": "/usr/bin/newuidmap",
+		"slirp4netns": "/usr/bin/slirp4netns", "passt": "/usr/bin/pasta", "iperf3": "/usr/bin/iperf3", "uidmap": "/usr/bin/newuidmap",
 	} {
 		if _, err := os.Stat(file); err != nil {
 			missing = append(missing, pkg)

@@ -16,14 +16,20 @@ import (
 // Its second word is the address to listen on. A connection begins with a line, its last line is the answer:
 //
 //	ping                   "ok"
-//	sink                   reads to the end, then "ok"
 //	echo                   gives back what comes, line by line
-//	send ADDRESS BYTES     sends so many bytes to the sink at an address, then "ok"
+//	pour ADDRESS BYTES     sends so many bytes by iperf3 to the one beside the server at an address, then "ok" and the flow
 //	hold ADDRESS N         opens so many connections to the server at an address, has an answer on each, then "ok"; they last as long as this one
 //	resolve NAME N         asks the name server of /etc/resolv.conf so often for a name, eight questions at a time, then "ok"
 const peerRole = "bench-peer"
 
 func servePeer(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		err = serveIperf(iperfPort(port))
+	}
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
@@ -45,12 +51,6 @@ func answer(c net.Conn) {
 		return
 	}
 	switch words := strings.Fields(line); words[0] {
-	case "sink":
-		buf := make([]byte, 1<<18)
-		for err == nil {
-			_, err = r.Read(buf)
-		}
-		err = nil
 	case "echo":
 		for err == nil {
 			if line, err = r.ReadString('\n'); err == nil {
@@ -58,8 +58,12 @@ func answer(c net.Conn) {
 			}
 		}
 		return
-	case "send":
-		err = send(words[1], words[2])
+	case "pour":
+		var f flow
+		if f, err = pour(words[1], words[2]); err == nil {
+			fmt.Fprintln(c, "ok", f.ms, f.share)
+			return
+		}
 	case "hold":
 		var held []net.Conn
 		held, err = hold(words[1], words[2])
@@ -77,33 +81,6 @@ func answer(c net.Conn) {
 		return
 	}
 	fmt.Fprintln(c, "ok")
-}
-
-// send writes to a sink and waits until all has arrived.
-func send(address, bytes string) error {
-	c, err := net.DialTimeout("tcp", address, 5*time.Second)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return pour(c, bytes)
-}
-
-func pour(c net.Conn, bytes string) error {
-	var left int
-	if _, err := fmt.Sscan(bytes, &left); err != nil {
-		return err
-	}
-	fmt.Fprintln(c, "sink")
-	for buf := make([]byte, 1<<18); left > 0; left -= len(buf) {
-		if _, err := c.Write(buf); err != nil {
-			return err
-		}
-	}
-	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
-		return err
-	}
-	return okay(c)
 }
 
 // hold opens connections that echo, and uses each once.
@@ -140,23 +117,28 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-func okay(c net.Conn) error {
+// reply reads the answer, and gives what follows "ok".
+func reply(c net.Conn) (string, error) {
 	line, err := bufio.NewReader(c).ReadString('\n')
-	if err == nil && line != "ok\n" {
-		err = fmt.Errorf("the other side: %s", strings.TrimSpace(line))
+	if err != nil {
+		return "", err
 	}
-	return err
+	rest, ok := strings.CutPrefix(line, "ok")
+	if !ok {
+		return "", fmt.Errorf("the other side: %s", strings.TrimSpace(line))
+	}
+	return rest, nil
 }
 
-// ask sends the server one line and waits for "ok".
-func ask(ns, address, line string) (net.Conn, error) {
+// ask sends the server one line and waits for "ok". It gives what follows that.
+func ask(ns, address, line string) (string, error) {
 	c, err := dialFrom(ns, address)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer c.Close()
 	fmt.Fprintln(c, line)
-	return c, okay(c)
+	return reply(c)
 }
 
 // resolve asks for a name's address.

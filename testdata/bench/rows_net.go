@@ -42,11 +42,15 @@ func (b *bench) pairs() ([]pair, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	iperf, err := b.copyIperf()
+	if err != nil {
+		return nil, nil, err
+	}
 	var out []pair
 	for i, e := range []engine{b.hoy.inLab(), b.podman.inLab()} {
 		p := pair{engine: e, port: fmt.Sprint(9100 + i), second: "two:9000"}
 		if p.missing == "" {
-			if err := p.start(program); err != nil {
+			if err := p.start(program, iperf); err != nil {
 				p.missing = err.Error()
 			}
 		}
@@ -62,12 +66,12 @@ func (b *bench) pairs() ([]pair, func(), error) {
 	return out, undo, nil
 }
 
-func (p *pair) start(program string) error {
+func (p *pair) start(program, iperf string) error {
 	if err := p.command("network", "create", "benchnet"); err != nil {
 		return err
 	}
-	for _, c := range [][]string{{"one", "-p", p.port + ":9000"}, {"two"}} {
-		args := append([]string{"run", "-d", "--pull", "never", "--network", "benchnet", "-v", program + ":/bench:ro", "--name"}, c...)
+	for _, c := range [][]string{{"one", "-p", p.port + ":9000", "-p", iperfPort(p.port) + ":" + iperfPort("9000")}, {"two"}} {
+		args := append([]string{"run", "-d", "--pull", "never", "--network", "benchnet", "-v", program + ":/bench:ro", "-v", iperf + ":" + iperfMount + ":ro", "--name"}, c...)
 		if err := p.command(append(args, baseImage, "/bench", peerRole, ":9000")...); err != nil {
 			return err
 		}
@@ -99,28 +103,32 @@ func tell(address, format string, args ...any) error {
 	return err
 }
 
+// contendBytes is contend for work that measures itself.
+func (b *bench) contendBytes(work func(address, second string) (flow, error), plain bool) ([]contender, func(), error) {
+	ps, undo, err := b.pairs()
+	if err != nil {
+		return nil, undo, err
+	}
+	var cs []contender
+	for _, p := range ps {
+		cs = append(cs, flowing(p.name, p.missing, func() (flow, error) { return work(hostAddress+":"+p.port, p.second) }))
+	}
+	if plain {
+		cs = append(cs, flowing(plainBridge, "", func() (flow, error) { return work(plainAddress+":9000", "") }))
+	}
+	return cs, undo, nil
+}
+
 func setupNetOut(b *bench) ([]contender, func(), error) {
-	to := worldAddress + ":9000"
-	work := func(address, _ string) error { return tell(address, "send %s %d", to, transfer) }
-	return b.contend(work, func() error { return work(plainAddress+":9000", "") })
+	return b.contendBytes(func(address, _ string) (flow, error) { return pourFrom(address, worldAddress+":9000", transfer) }, true)
 }
 
 func setupNetIn(b *bench) ([]contender, func(), error) {
-	return b.contend(func(address, _ string) error { return pourTo(address, transfer) }, func() error { return pourTo(plainAddress+":9000", transfer) })
-}
-
-// pourTo sends bytes to the server at an address from the other machine.
-func pourTo(address string, bytes int) error {
-	c, err := dialFrom(labWorld, address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return pour(c, fmt.Sprint(bytes))
+	return b.contendBytes(func(address, _ string) (flow, error) { return pourTo(address, transfer) }, true)
 }
 
 func setupNetBetween(b *bench) ([]contender, func(), error) {
-	return b.contend(func(address, second string) error { return tell(address, "send %s %d", second, transfer) }, nil)
+	return b.contendBytes(func(address, second string) (flow, error) { return pourFrom(address, second, transfer) }, false)
 }
 
 // chat sends lines and waits for each to come back.

@@ -70,18 +70,29 @@ func setupUserCPU(out bool) func(*bench) ([]contender, func(), error) {
 		ps, undo, err := b.userServers()
 		var cs []contender
 		for _, p := range ps {
-			move := func(bytes int) error {
+			move := func(bytes int) (flow, error) {
 				if out {
-					return tell(hostAddress+":"+p.port, "send %s:9000 %d", worldAddress, bytes)
+					return pourFrom(hostAddress+":"+p.port, worldAddress+":9000", bytes)
 				}
 				return pourTo(hostAddress+":"+p.port, bytes)
 			}
-			cs = append(cs, contender{
-				name: p.name, skip: p.missing, divide: 1.0 / part,
-				meter:  func() (float64, error) { return spent(p.name) },
-				before: func() error { return move(1 << 20) }, // what is started on demand is not to be started between the two looks
-				run:    func() error { return move(1 << 30 / part) },
+			c := measured(p.name, p.missing, func() (float64, error) {
+				before, err := spent(p.name)
+				if err != nil {
+					return 0, err
+				}
+				f, err := move(1 << 30 / part)
+				if err != nil {
+					return 0, err
+				}
+				after, err := spent(p.name)
+				return (after - before) / f.share * part, err
 			})
+			c.before = func() error { // what is started on demand is not to be started between the two looks
+				_, err := move(1 << 26)
+				return err
+			}
+			cs = append(cs, c)
 		}
 		return cs, undo, err
 	}
@@ -119,7 +130,7 @@ func heldBy(p pair, out bool) (float64, error) {
 		}
 		held = append(held, c)
 		fmt.Fprintf(c, "hold %s:9000 %d\n", worldAddress, thousand)
-		if err := okay(c); err != nil {
+		if _, err := reply(c); err != nil {
 			return 0, err
 		}
 	} else {

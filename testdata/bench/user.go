@@ -29,7 +29,7 @@ func (b *bench) asUser() (hoy, podman engine, err error) {
 	env := append(b.environ(), "HOME="+home, "XDG_RUNTIME_DIR="+userRun, "TMPDIR="+filepath.Join(home, "tmp"))
 	hoy.program, hoy.env = append(as[:len(as):len(as)], b.path("bin", "hoy")), env
 	podman.program = append(as[:len(as):len(as)], "podman")
-	podman.env = append(env, "CONTAINERS_CONF="+b.path("containers.conf"), "CONTAINERS_STORAGE_CONF="+filepath.Join(home, "storage.conf"))
+	podman.env = append(env, "CONTAINERS_CONF="+filepath.Join(home, "containers.conf"), "CONTAINERS_STORAGE_CONF="+filepath.Join(home, "storage.conf"))
 	if err := hoy.buildBase(b.path("base")); err != nil {
 		hoy.missing = err.Error()
 	}
@@ -77,6 +77,7 @@ func (b *bench) importBase(podman engine, home string) string {
 	archive := filepath.Join(home, "base.tar")
 	err := errors.Join(
 		os.WriteFile(filepath.Join(home, "storage.conf"), []byte(storage), 0o644),
+		os.WriteFile(filepath.Join(home, "containers.conf"), []byte(containersConf(filepath.Join(home, "networks"))), 0o644),
 		exec.Command("tar", "-C", b.path("base", "rootfs"), "-cf", archive, ".").Run(),
 		os.Chmod(archive, 0o644),
 	)
@@ -95,11 +96,16 @@ func (b *bench) userServers() ([]pair, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	iperf, err := b.copyIperf()
+	if err != nil {
+		return nil, nil, err
+	}
 	var out []pair
 	for i, e := range []engine{hoy, podman} {
 		p := pair{engine: e, port: fmt.Sprint(9200 + i)}
 		if p.missing == "" {
-			err := p.command("run", "-d", "--pull", "never", "-p", p.port+":9000", "-v", b.path("bin", "bench")+":/bench:ro", "--name", "one", baseImage, "/bench", peerRole, ":9000")
+			err := p.command("run", "-d", "--pull", "never", "-p", p.port+":9000", "-p", iperfPort(p.port)+":"+iperfPort("9000"),
+				"-v", b.path("bin", "bench")+":/bench:ro", "-v", iperf+":"+iperfMount+":ro", "--name", "one", baseImage, "/bench", peerRole, ":9000")
 			if err == nil {
 				err = awaitPeer(labWorld, hostAddress+":"+p.port)
 			}
@@ -127,10 +133,13 @@ func (b *bench) pasta(port string) (pair, func()) {
 		return p, func() {}
 	}
 	cmd := exec.Command("setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--",
-		"pasta", "-f", "--config-net", "--no-map-gw", "-t", port, "-u", "none", "-T", "none", "-U", "none", "--", b.path("bin", "bench"), peerRole, ":"+port)
+		"pasta", "-f", "--config-net", "--no-map-gw", "-t", port+","+iperfPort(port), "-u", "none", "-T", "none", "-U", "none", "--", b.path("bin", "bench"), peerRole, ":"+port)
 	cmd.Env = append(b.environ(), "HOME="+b.path("user"), "XDG_RUNTIME_DIR="+userRun)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // see runQuiet; and what pasta runs has a copy of its sockets, and outlives it
-	err := within(labHost, cmd.Start)
+	lower, err := raiseBuffers()
+	if err == nil {
+		err = within(labHost, cmd.Start)
+	}
 	if err == nil {
 		err = awaitPeer(labWorld, hostAddress+":"+port)
 	}
@@ -138,11 +147,30 @@ func (b *bench) pasta(port string) (pair, func()) {
 		p.missing = err.Error()
 	}
 	return p, func() {
+		lower()
 		if cmd.Process != nil {
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			cmd.Wait()
 		}
 	}
+}
+
+// raiseBuffers lets sockets have the buffers that passt(1) asks for: with the kernel's own limits pasta loses what does not fit, and stalls or resets its
+// connections. Others' sockets grow by tcp_wmem and tcp_rmem as ever. The result undoes it: these limits are the whole machine's.
+func raiseBuffers() (undo func(), err error) {
+	var undos []func()
+	undo = func() { callAll(undos) }
+	for file, size := range map[string]string{"/proc/sys/net/core/rmem_max": "134217728", "/proc/sys/net/core/wmem_max": "67108864"} {
+		before, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte(size), 0)
+		}
+		if err != nil {
+			return undo, err
+		}
+		undos = append(undos, func() { os.WriteFile(file, before, 0) })
+	}
+	return undo, nil
 }
 
 func setupUserRun(b *bench) ([]contender, func(), error) {
@@ -160,12 +188,21 @@ func (b *bench) userContend(work func(address string) error) ([]contender, func(
 	return cs, undo, err
 }
 
+func (b *bench) userContendBytes(work func(address string) (flow, error)) ([]contender, func(), error) {
+	ps, undo, err := b.userServers()
+	var cs []contender
+	for _, p := range ps {
+		cs = append(cs, flowing(p.name, p.missing, func() (flow, error) { return work(hostAddress + ":" + p.port) }))
+	}
+	return cs, undo, err
+}
+
 func setupUserOut(b *bench) ([]contender, func(), error) {
-	return b.userContend(func(address string) error { return tell(address, "send %s:9000 %d", worldAddress, transfer/4) })
+	return b.userContendBytes(func(address string) (flow, error) { return pourFrom(address, worldAddress+":9000", transfer) })
 }
 
 func setupUserIn(b *bench) ([]contender, func(), error) {
-	return b.userContend(func(address string) error { return pourTo(address, transfer/4) })
+	return b.userContendBytes(func(address string) (flow, error) { return pourTo(address, transfer) })
 }
 
 func setupUserRequests(b *bench) ([]contender, func(), error) {
