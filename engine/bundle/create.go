@@ -79,7 +79,7 @@ func (r *Runtime) begin(id string, o *CreateOptions) (*birth, error) {
 	if !path.IsAbs(spec.Root.Path) {
 		spec.Root.Path = path.Join(bundle, spec.Root.Path)
 	}
-	if r.Host == nil && spec.Process != nil && spec.Process.Terminal {
+	if r.Host == nil && spec.Process != nil && spec.Process.Terminal && o.ConsoleSocket == "" {
 		return nil, ErrWide
 	}
 	if err := r.checkConsole(spec, o); err != nil {

@@ -19,7 +19,10 @@ func Enter(args []string) {
 	if !ok {
 		return
 	}
-	r := &Runtime{Root: l.root, Rootless: os.Geteuid() != 0, Warn: func(err error) { fmt.Fprintf(os.Stderr, "hoy: warning: %v\n", err) }}
+	r := &Runtime{Root: l.root, Rootless: os.Geteuid() != 0, Warn: func(err error) {
+		l.write("warning", err)
+		fmt.Fprintf(os.Stderr, "hoy: warning: %v\n", err)
+	}}
 	if r.Root == "" {
 		r.Root = DefaultRoot()
 	}
@@ -31,14 +34,24 @@ func Enter(args []string) {
 		os.Exit(code)
 	}
 	if !errors.Is(err, ErrWide) && l.began {
-		fmt.Fprintf(os.Stderr, "hoy: %s failed: %v\n", l.verb, err)
+		err = fmt.Errorf("%s failed: %w", l.verb, err)
+		l.write("error", err)
+		fmt.Fprintf(os.Stderr, "hoy: %v\n", err)
 		os.Exit(1)
+	}
+}
+
+func (l *line) write(level string, said error) {
+	if err := l.log.Write(level, said); err != nil {
+		fmt.Fprintf(os.Stderr, "hoy: %v\n", err)
 	}
 }
 
 // line is a command line that is known here.
 type line struct {
 	root, verb, id string
+	log            Log
+	systemd        bool // --systemd-cgroup
 	create         CreateOptions
 	detach, keep   bool
 	began          bool // something was done that cannot be done again
@@ -46,17 +59,18 @@ type line struct {
 
 // readLine reads a command line; ok is false when it is the whole program's to read.
 func readLine(args []string) (l line, ok bool) {
+	l.log.Format = "text"
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
-		value, rest, ok := flagValue(args, "--root")
-		if !ok {
+		if args, ok = l.globalFlag(args); !ok {
 			return l, false
 		}
-		l.root, args = value, rest
 	}
-	if len(args) == 0 || !slices.Contains([]string{"create", "run", "start", "delete"}, args[0]) {
+	if l.log.Valid() != nil || len(args) == 0 || !slices.Contains([]string{"create", "run", "start", "delete"}, args[0]) {
 		return l, false
 	}
-	l.verb, args = args[0], args[1:]
+	if l.verb, args = args[0], args[1:]; l.systemd && (l.verb == "create" || l.verb == "run") {
+		return l, false // who talks to systemd is wide
+	}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		if args, ok = l.flag(args); !ok {
 			return l, false
@@ -69,21 +83,34 @@ func readLine(args []string) (l line, ok bool) {
 	return l, true
 }
 
-// flag takes one flag of create or run.
-func (l *line) flag(args []string) (rest []string, ok bool) {
-	if l.verb == "start" || l.verb == "delete" {
-		return nil, false
+// globalFlag takes one flag of the runtime itself.
+func (l *line) globalFlag(args []string) (rest []string, ok bool) {
+	if args[0] == "--systemd-cgroup" {
+		l.systemd = true
+		return args[1:], true
 	}
-	for _, f := range []struct {
-		name string
-		to   *string
-	}{{"--bundle", &l.create.Bundle}, {"-b", &l.create.Bundle}, {"--pid-file", &l.create.PidFile}} {
-		if value, rest, ok := flagValue(args, f.name); ok {
-			*f.to = value
-			return rest, true
-		}
+	return setFlag(args, []valued{{"--root", &l.root}, {"--log", &l.log.File}, {"--log-format", &l.log.Format}})
+}
+
+// flag takes one flag of the command.
+func (l *line) flag(args []string) (rest []string, ok bool) {
+	switch l.verb {
+	case "start":
+		return nil, false
+	case "delete":
+		return args[1:], args[0] == "--force" || args[0] == "-f" // only what has ended is removed here
+	}
+	o := &l.create
+	if rest, ok := setFlag(args, []valued{{"--bundle", &o.Bundle}, {"-b", &o.Bundle}, {"--pid-file", &o.PidFile}, {"--console-socket", &o.ConsoleSocket}}); ok {
+		return rest, true
 	}
 	switch args[0] {
+	case "--no-pivot":
+		o.NoPivot = true
+		return args[1:], true
+	case "--no-new-keyring":
+		o.NoNewKeyring = true
+		return args[1:], true
 	case "-d", "--detach":
 		l.detach = true
 	case "--keep":
@@ -92,6 +119,22 @@ func (l *line) flag(args []string) (rest []string, ok bool) {
 		return nil, false
 	}
 	return args[1:], l.verb == "run"
+}
+
+// valued is a flag that takes a value, and where that goes.
+type valued struct {
+	name string
+	to   *string
+}
+
+func setFlag(args []string, known []valued) (rest []string, ok bool) {
+	for _, f := range known {
+		if value, rest, ok := flagValue(args, f.name); ok {
+			*f.to = value
+			return rest, true
+		}
+	}
+	return nil, false
 }
 
 // flagValue takes "--name value" or "--name=value".

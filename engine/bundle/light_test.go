@@ -2,6 +2,9 @@ package bundle
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -16,7 +19,9 @@ func TestReadLine(t *testing.T) {
 		{"--root=/r create -b /b --pid-file=/p c", "/r create c /b /p"},
 		{"start c", " start c  "},
 		{"delete c", " delete c  "},
-		{"delete --force c", ""},
+		{"delete --force c", " delete c  "},
+		{"delete --all c", ""},
+		{"start --force c", ""},
 		{"start -d c", ""},
 		{"create -d c", ""},
 		{"run", ""},
@@ -24,8 +29,14 @@ func TestReadLine(t *testing.T) {
 		{"run ../c", ""},
 		{"run --bundle", ""},
 		{"run --help", ""},
-		{"--log /l run c", ""},
+		{"--root /r --log /l --log-format json create --bundle /b --pid-file /p --console-socket /s c", "/r create c /b /p"},
+		{"--log=/l --log-format=text start c", " start c  "},
+		{"--log-format xml start c", ""},
+		{"--debug start c", ""},
 		{"--systemd-cgroup run c", ""},
+		{"--systemd-cgroup create c", ""},
+		{"--systemd-cgroup start c", " start c  "},
+		{"--systemd-cgroup delete c", " delete c  "},
 		{"state c", ""},
 		{"", ""},
 	} {
@@ -58,5 +69,21 @@ func TestParseSpec(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+func TestLog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	for _, l := range []Log{{}, {file, "json"}, {file, "text"}} {
+		if err := l.Write("error", errors.New(`start failed: "x"`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if want := `^\{"level":"error","msg":"start failed: \\"x\\"","time":"\S+"\}\ntime="\S+" level=error msg="start failed: \\"x\\""\n$`; !regexp.MustCompile(want).Match(got) {
+		t.Errorf("%s%v", got, err)
+	}
+	if err := (&Log{filepath.Join(file, "no"), "text"}).Write("error", errors.New("x")); err == nil || !strings.Contains(err.Error(), "--log: ") {
+		t.Error(err)
 	}
 }

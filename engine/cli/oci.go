@@ -3,13 +3,11 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
-	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -27,8 +25,9 @@ const runtimeName = "hoy-oci"
 
 // runtimeOptions are the flags of `hoy oci` itself. They are runc's.
 type runtimeOptions struct {
-	root, log, logFormat, rootless string
-	debug, systemd, version        bool
+	root, rootless          string
+	log                     bundle.Log
+	debug, systemd, version bool
 }
 
 var runtimeCommands = []node{
@@ -51,15 +50,15 @@ var runtimeCommands = []node{
 
 func ociCommand(s *session) *command {
 	o := &s.runtime
-	o.logFormat, o.rootless = "text", "auto"
+	o.log.Format, o.rootless = "text", "auto"
 	return &command{
 		args:  "[OPTIONS] COMMAND",
 		short: "Run containers of OCI bundles, as other engines have runc or crun do",
 		subs:  runtimeCommands,
 		flags: []*flags.Flag{
 			flags.Bool(&o.debug, "debug", "Enable debug logging"),
-			flags.String(&o.log, "log", "Write errors and warnings to a file too").From("file"),
-			flags.String(&o.logFormat, "log-format", "Format of that file").OneOf("text", "json"),
+			flags.String(&o.log.File, "log", "Write errors and warnings to a file too").From("file"),
+			flags.String(&o.log.Format, "log-format", "Format of that file").OneOf("text", "json"),
 			flags.String(&o.root, "root", "Directory of the containers' states (default: /run/hoy-oci, or hoy-oci in XDG_RUNTIME_DIR)").From("dir"),
 			flags.String(&o.rootless, "rootless", "Go without control groups where there are none to be had").OneOf("true", "false", "auto"),
 			flags.Bool(&o.systemd, "systemd-cgroup", "Have systemd make control groups: cgroupsPath is slice:prefix:name"),
@@ -108,8 +107,8 @@ func (s *session) ociRuntime() (*bundle.Runtime, error) {
 	default:
 		return nil, fmt.Errorf("invalid value for --rootless: %q", o.rootless)
 	}
-	if o.logFormat != "text" && o.logFormat != "json" {
-		return nil, fmt.Errorf("invalid log-format: %s", o.logFormat)
+	if err := o.log.Valid(); err != nil {
+		return nil, err
 	}
 	if r.Root == "" {
 		r.Root = bundle.DefaultRoot()
@@ -140,22 +139,9 @@ func (s *session) printRuntimeVersion() error {
 	return err
 }
 
-// logRuntime writes a line into the file of --log, in logrus's forms, which engines read (containerd, runc.getLastRuntimeError).
+// logRuntime writes a line into the file of --log.
 func (s *session) logRuntime(level string, err error) {
-	o := &s.runtime
-	if o.log == "" {
-		return
+	if err := s.runtime.log.Write(level, err); err != nil {
+		fmt.Fprintf(s.Err, "%s: %v\n", s.name, err)
 	}
-	f, openErr := os.OpenFile(o.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if openErr != nil {
-		fmt.Fprintf(s.Err, "%s: --log: %v\n", s.name, openErr)
-		return
-	}
-	defer f.Close()
-	now := time.Now().Format(time.RFC3339)
-	if o.logFormat == "json" {
-		json.NewEncoder(f).Encode(map[string]string{"level": level, "msg": err.Error(), "time": now})
-		return
-	}
-	fmt.Fprintf(f, "time=%q level=%s msg=%q\n", now, level, err.Error())
 }
