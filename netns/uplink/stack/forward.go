@@ -3,12 +3,12 @@ package stack
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -21,7 +21,6 @@ import (
 const (
 	dialPatience = 30 * time.Second
 	udpIdle      = 90 * time.Second
-	copyBuffer   = 256 << 10
 	maxDatagram  = 65535
 )
 
@@ -95,56 +94,33 @@ func (r *router) tcp(request *tcp.ForwarderRequest) {
 		request.Complete(true)
 		return
 	}
-	var queue waiter.Queue
-	endpoint, failed := request.CreateEndpoint(&queue)
+	p := &pair{router: r}
+	fd, err := take(outer)
+	if err != nil {
+		request.Complete(true)
+		return
+	}
+	endpoint, failed := request.CreateEndpoint(&p.queue)
 	if failed != nil {
 		request.Complete(true)
-		outer.Close()
+		reset(fd)
 		return
 	}
 	request.Complete(false)
+	p.inner, p.outer = endpoint, fd
 	r.open.Add(1)
-	go func() {
-		defer r.open.Add(-1)
-		join(gonet.NewTCPConn(&queue, endpoint), outer.(*net.TCPConn))
-	}()
+	r.relay.add(p)
 }
 
-// half is a connection one way of which can be ended.
-type half interface {
-	net.Conn
-	CloseWrite() error
-}
-
-// join copies both ways until both have ended.
-func join(inner, outer half) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		pass(outer, inner)
-	}()
-	pass(inner, outer)
-	<-done
-	inner.Close()
-	outer.Close()
-}
-
-// pass copies one way and passes the end on; a failure ends both ways.
-func pass(to, from half) {
-	_, err := io.CopyBuffer(writer{to}, reader{from}, make([]byte, copyBuffer))
+// take gives the socket of a connection, of which Go's own poller is to know nothing any more.
+func take(c net.Conn) (fd int, err error) {
+	defer c.Close()
+	raw, err := c.(*net.TCPConn).SyscallConn()
 	if err != nil {
-		to.Close()
-		from.Close()
-		return
+		return -1, err
 	}
-	to.CloseWrite()
+	return fd, errors.Join(raw.Control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) }), err)
 }
-
-// reader and writer hide the other methods of a connection, by which io.Copy would choose a smaller buffer of its own.
-type (
-	reader struct{ io.Reader }
-	writer struct{ io.Writer }
-)
 
 // udp gives each pair of ends a socket of the user's, for as long as either speaks.
 func (r *router) udp(request *udp.ForwarderRequest) bool {
@@ -167,12 +143,12 @@ func (r *router) udp(request *udp.ForwarderRequest) bool {
 	r.open.Add(1)
 	go func() {
 		defer r.open.Add(-1)
-		relay(inner, outer)
+		converse(inner, outer)
 	}()
 	return true
 }
 
-func relay(inner, outer net.Conn) {
+func converse(inner, outer net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

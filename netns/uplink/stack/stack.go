@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,8 +39,14 @@ const (
 	tcpBufferMax = 4 << 20
 	tcpInFlight  = 1024 // connections being made at once
 
-	idle = 30 * time.Second // after which the process ends until it is needed again
+	quiet = 300 * time.Millisecond // without a packet
+	pause = 10 * time.Second       // between two looks when it is quiet
+	idle  = 3                      // pauses, after which the process ends until it is needed again
 )
+
+// frameBuffers are what a frame is read into, one after the other, and taken apart by: few, but what is read later does not lie in one that is much
+// too large for it.
+var frameBuffers = []int{512, 3584, 12 << 10, 48 << 10}
 
 // Main is the role "hoy-uplink": it serves until the link is gone, or has had nothing to carry for a while. It gives the exit status: 0 then.
 func Main(args []string) int {
@@ -74,6 +81,7 @@ func Serve(device *os.File, o uplink.Options, first []byte) error {
 		return err
 	}
 	gone := make(chan tcpip.Error, 1)
+	fdbased.BufConfig = frameBuffers
 	link, err := fdbased.New(&fdbased.Options{
 		FDs: []int{int(device.Fd())}, MTU: uint32(o.MTU), EthernetHeader: true, Address: tcpip.LinkAddress(mac),
 		PacketDispatchMode: fdbased.RecvMMsg, RXChecksumOffload: true, // the container's kernel leaves checksums to its link
@@ -90,20 +98,25 @@ func Serve(device *os.File, o uplink.Options, first []byte) error {
 	}
 	s := newStack()
 	r := &router{stack: s, options: o}
+	if r.relay, err = newRelay(); err != nil {
+		return err
+	}
+	defer r.relay.close()
 	p := newPinger(link, r)
 	if err := r.attach(p); err != nil {
 		return err
 	}
 	p.take(first)
-	wake.Shrink()
 	r.untilIdle(gone)
 	return nil
 }
 
-// untilIdle waits until the link is gone, or until for a while nothing has come from it and nobody is connected through it.
+// untilIdle waits until the link is gone, or until for a while nothing has come from it and nobody is connected through it. When it has become quiet,
+// what the work has taken in memory is given back.
 func (r *router) untilIdle(gone <-chan tcpip.Error) {
-	look := time.NewTicker(idle)
+	look := time.NewTimer(quiet)
 	defer look.Stop()
+	rests := 0 // looks
 	for seen := uint64(0); ; {
 		select {
 		case <-gone:
@@ -111,10 +124,19 @@ func (r *router) untilIdle(gone <-chan tcpip.Error) {
 		case <-look.C:
 		}
 		packets := r.stack.NICInfo()[nic].Stats.Rx.Packets.Value() + r.pings.Load()
-		if packets == seen && r.open.Load() == 0 {
+		switch {
+		case packets != seen:
+			seen, rests = packets, 0
+			look.Reset(quiet)
+			continue
+		case rests == 0:
+			debug.FreeOSMemory()
+			wake.Shrink()
+		case rests == idle && r.open.Load() == 0:
 			return
 		}
-		seen = packets
+		rests = min(rests+1, idle)
+		look.Reset(pause)
 	}
 }
 
@@ -129,6 +151,7 @@ func newStack() *stack.Stack {
 type router struct {
 	stack   *stack.Stack
 	options uplink.Options
+	relay   *relay
 	open    atomic.Int64  // connections, and pairs of ends that speak by UDP
 	pings   atomic.Uint64 // so far
 }
