@@ -165,7 +165,7 @@ func (b *birth) create(wait bool) error {
 		b.notified, start.Notify = a, a.take
 	}
 	if b.spec.Hooks != nil {
-		start.Hooks = b.mounted(b.spec)
+		start.Hooks = b.mounted(&p.Hooks)
 	}
 	var into *os.File
 	if start.CgroupProcs, into, err = b.Group.Enter(); err != nil {
@@ -230,9 +230,9 @@ func (b *birth) undo() {
 	if err := errors.Join(b.Group.Remove(), b.unmount()); err != nil {
 		b.r.Warn(err)
 	}
-	if b.spec.Hooks != nil && b.process != nil {
-		if state, err := b.hookState(specs.StateStopped); err == nil {
-			b.r.tryHooks("poststop", b.spec.Hooks.Poststop, state)
+	if b.process != nil {
+		if err := b.stopped(b.spec); err != nil {
+			b.r.Warn(err)
 		}
 	}
 	if b.o.PidFile != "" && b.process != nil {

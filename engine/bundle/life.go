@@ -59,19 +59,6 @@ func (c *Container) Start() error {
 	return c.started(spec)
 }
 
-// started runs the hooks of a container whose command runs.
-func (c *Container) started(spec *specs.Spec) error {
-	if spec.Hooks == nil || len(spec.Hooks.Poststart) == 0 {
-		return nil
-	}
-	state, err := c.hookState(specs.StateRunning)
-	if err != nil {
-		return err
-	}
-	c.r.tryHooks("poststart", spec.Hooks.Poststart, state)
-	return nil
-}
-
 // Kill sends a signal to the container's process, or with all to each of its processes.
 func (c *Container) Kill(sig syscall.Signal, all bool) error {
 	if c.Status == specs.StateStopped && !all {
@@ -175,11 +162,8 @@ func (c *Container) remove() error {
 		return err
 	}
 	spec, err := c.Spec()
-	if err == nil && spec.Hooks != nil && len(spec.Hooks.Poststop) > 0 {
-		var state []byte
-		if state, err = c.hookState(specs.StateStopped); err == nil {
-			c.r.tryHooks("poststop", spec.Hooks.Poststop, state)
-		}
+	if err == nil {
+		err = c.stopped(spec)
 	}
 	if err != nil {
 		c.r.Warn(err)

@@ -78,46 +78,41 @@ func (r *Runtime) filter(p *specs.LinuxSeccomp) ([]byte, uint, error) {
 	return r.Host.Filter(p)
 }
 
-// runHooks runs hooks in order, up to one that fails.
-func runHooks(list []specs.Hook, state []byte) error {
-	hooks, err := plan.Hooks(list)
-	if err != nil {
-		return err
-	}
-	for i := range hooks {
-		if err := hooks[i].Run(state, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tryHooks runs hooks whose failure only is to be said: the container runs, or has ended (runtime.md, Lifecycle).
-func (r *Runtime) tryHooks(what string, list []specs.Hook, state []byte) {
-	for i := range list {
-		if err := runHooks(list[i:i+1], state); err != nil {
-			r.Warn(fmt.Errorf("%s %w", what, err))
-		}
-	}
-}
-
 // mounted runs the hooks of a container that is mounted, and gives the state for those that the child runs.
-func (c *Container) mounted(s *specs.Spec) func(*runtime.Process) ([]byte, error) {
+func (c *Container) mounted(hooks *child.Hooks) func(*runtime.Process) ([]byte, error) {
 	return func(*runtime.Process) ([]byte, error) {
 		state, err := c.hookState(specs.StateCreating)
 		if err != nil {
 			return nil, err
 		}
-		//lint:ignore SA1019 Prestart is deprecated, and in use
-		prestart := s.Hooks.Prestart
-		if err := runHooks(prestart, state); err != nil {
-			return nil, fmt.Errorf("prestart %w", err)
-		}
-		if err := runHooks(s.Hooks.CreateRuntime, state); err != nil {
-			return nil, fmt.Errorf("createRuntime %w", err)
-		}
-		return state, nil
+		return state, hooks.Mounted(state)
 	}
+}
+
+// started runs the hooks of a container whose command runs.
+func (c *Container) started(s *specs.Spec) error {
+	return c.late(s, specs.StateRunning, (*child.Hooks).Started)
+}
+
+// stopped runs the hooks of a container that has ended.
+func (c *Container) stopped(s *specs.Spec) error {
+	return c.late(s, specs.StateStopped, (*child.Hooks).Stopped)
+}
+
+func (c *Container) late(s *specs.Spec, status specs.ContainerState, run func(*child.Hooks, []byte, func(error))) error {
+	if s.Hooks == nil {
+		return nil
+	}
+	hooks, err := plan.Hooks(s.Hooks)
+	if err != nil {
+		return err
+	}
+	state, err := c.hookState(status)
+	if err != nil {
+		return err
+	}
+	run(&hooks, state, c.r.Warn)
+	return nil
 }
 
 // Ended is the exit code of this program run again in a user namespace: there is nothing left to do.

@@ -2,6 +2,7 @@ package child
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -19,19 +20,64 @@ type Hook struct {
 	Timeout int      `json:"timeout,omitempty"` // seconds until it is killed; 0: never
 }
 
-// Hooks are those that the child takes part in. With any of the first two, the container is mounted before pivot_root, so that they find the host's
-// paths and the container's mounts in one mount namespace.
+// Hooks are run at the points of a container's life. With any of the first three, the container is mounted before pivot_root, so that they find the
+// host's paths and the container's mounts in one mount namespace.
 type Hooks struct {
-	Outside bool   `json:"outside,omitempty"` // the parent has hooks of its own to run when the container is mounted
-	Create  []Hook `json:"create,omitempty"`  // in the container's namespaces, the host's paths
-	Start   []Hook `json:"start,omitempty"`   // in the container, as its user, before its command
+	Prestart  []Hook `json:"prestart,omitempty"`  // by the parent, when the container is mounted
+	Runtime   []Hook `json:"runtime,omitempty"`   // createRuntime: after those
+	Create    []Hook `json:"create,omitempty"`    // by the child, in the container's namespaces, the host's paths
+	Start     []Hook `json:"start,omitempty"`     // by the child, in the container, as its user, before its command
+	Poststart []Hook `json:"poststart,omitempty"` // by the parent, when the command runs
+	Poststop  []Hook `json:"poststop,omitempty"`  // by the parent, when the container has ended
+	// Bundle is the directory that hooks find the specification in, config.json, and in which the child mounts the root, when that is no directory of the
+	// host's, in its own mount namespace.
+	Bundle string `json:"bundle,omitempty"`
+	// Config is the specification, for a child that is a stranger to Bundle.
+	Config []byte `json:"config,omitempty"`
 }
 
-func (h *Hooks) beforePivot() bool { return h.Outside || len(h.Create) > 0 }
+// Root is where in its bundle the root of a container with hooks is.
+func (h *Hooks) Root() string { return h.Bundle + "/rootfs" }
 
-// Run runs the hook with the container's state on its standard input, and waits for it. It gives an error with what the hook printed when that
+// ConfigFile is the specification in a bundle.
+const ConfigFile = "config.json"
+
+func (h *Hooks) beforePivot() bool { return len(h.Prestart)+len(h.Runtime)+len(h.Create) > 0 }
+
+// Mounted runs the parent's hooks of a container that is mounted, up to one that fails.
+func (h *Hooks) Mounted(state []byte) error {
+	if err := runAll("prestart", h.Prestart, state, nil); err != nil {
+		return err
+	}
+	return runAll("createRuntime", h.Runtime, state, nil)
+}
+
+// Started runs the hooks of a container whose command runs. Their failure only is to be said (runtime.md, Lifecycle).
+func (h *Hooks) Started(state []byte, say func(error)) { tryAll("poststart", h.Poststart, state, say) }
+
+// Stopped runs the hooks of a container that has ended. Their failure only is to be said.
+func (h *Hooks) Stopped(state []byte, say func(error)) { tryAll("poststop", h.Poststop, state, say) }
+
+func runAll(what string, list []Hook, state []byte, l *Last) error {
+	for i := range list {
+		if err := list[i].run(state, l); err != nil {
+			return fmt.Errorf("%s %w", what, err)
+		}
+	}
+	return nil
+}
+
+func tryAll(what string, list []Hook, state []byte, say func(error)) {
+	for i := range list {
+		if err := runAll(what, list[i:i+1], state, nil); err != nil {
+			say(err)
+		}
+	}
+}
+
+// run runs the hook with the container's state on its standard input, and waits for it. It gives an error with what the hook printed when that
 // fails. With l the hook gets the container's user, capabilities and filter: it lies in the container.
-func (h *Hook) Run(state []byte, l *Last) error {
+func (h *Hook) run(state []byte, l *Last) error {
 	in, err := memory(state)
 	if err != nil {
 		return err
@@ -42,7 +88,7 @@ func (h *Hook) Run(state []byte, l *Last) error {
 		return err
 	}
 	defer unix.Close(out)
-	if err := h.run(in, out, l); err != nil {
+	if err := h.execute(in, out, l); err != nil {
 		text := "hook " + h.Path
 		if said := printed(out); said != "" {
 			text += ": " + said
@@ -52,7 +98,7 @@ func (h *Hook) Run(state []byte, l *Last) error {
 	return nil
 }
 
-func (h *Hook) run(in, out int, l *Last) error {
+func (h *Hook) execute(in, out int, l *Last) error {
 	s, err := h.script(in, out, l)
 	if err != nil {
 		return err
@@ -157,6 +203,45 @@ func printed(fd int) string {
 	return strings.ReplaceAll(strings.TrimSpace(string(buf[:max(n, 0)])), "\n", "; ")
 }
 
+// showBundle makes the bundle anew for a child that is a stranger to it. The first directory on the way that it may not enter is covered by an empty file
+// system, in this mount namespace only. It comes after openSources: what is covered is not to be found any more.
+func (h *Hooks) showBundle() error {
+	if len(h.Config) == 0 {
+		return nil
+	}
+	cover := h.Bundle
+	for i := 1; i < len(h.Bundle) && cover == h.Bundle; i++ {
+		if h.Bundle[i] == '/' && !mayEnter(h.Bundle[:i]) {
+			cover = h.Bundle[:i]
+		}
+	}
+	place, err := unix.Open(cover, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(place)
+	m, err := newMount("tmpfs", []option{{"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	if err := attach(m, place); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(h.Root(), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(h.Bundle+"/"+ConfigFile, h.Config, 0o644)
+}
+
+func mayEnter(dir string) bool {
+	fd, err := unix.Open(dir+"/.", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err != unix.EACCES
+}
+
 // runCreateHooks lets the parent run its hooks, and runs those of the container's namespaces. It comes when the container is mounted, and before
 // pivot_root: hooks find the root at its path on the host (config.md, createContainer). Only the specification's author names them.
 func runCreateHooks(b *birth) error {
@@ -171,12 +256,7 @@ func runCreateHooks(b *birth) error {
 	if err != nil {
 		return err
 	}
-	for i := range hooks.Create {
-		if err := hooks.Create[i].Run(state, nil); err != nil {
-			return fmt.Errorf("createContainer %w", err)
-		}
-	}
-	return nil
+	return runAll("createContainer", hooks.Create, state, nil)
 }
 
 // runStartHooks runs the container's own hooks. They are programs of the image's, so they get no more rights than its command.
@@ -184,10 +264,8 @@ func (b *birth) runStartHooks(l *Last) error {
 	own := *l
 	l = &own
 	l.SeccompFlags &^= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV // the listener is the command's
-	for i := range b.plan.Hooks.Start {
-		if err := b.plan.Hooks.Start[i].Run(b.state, l); err != nil {
-			return fmt.Errorf("startContainer %w", err)
-		}
+	if err := runAll("startContainer", b.plan.Hooks.Start, b.state, l); err != nil {
+		return AsStep("hooks", err)
 	}
 	return nil
 }

@@ -106,6 +106,7 @@ var stepsBeforePivot = []step{
 	{"hooks", runCreateHooks},
 	{"pivot_root", pivotRoot},
 	{"workdir", makeWorkdir},
+	{"accounts", addAccounts},
 	{"network", raiseLoopback},
 	{"hostname", setHostname},
 	{"sysctl", setSysctls},

@@ -271,9 +271,15 @@ func (b *birth) changeRoot() error {
 	return at("/", unix.Unmount(".", unix.MNT_DETACH))
 }
 
-// attachRootfs mounts the new root where it is on the host, in this mount namespace only. It comes after isolate.
+// attachRootfs mounts the new root where it is on the host, or in the bundle, in this mount namespace only. It comes after isolate.
 func attachRootfs(b *birth) error {
 	dir := b.plan.Rootfs.Bind
+	if h := &b.plan.Hooks; h.Bundle != "" {
+		dir = h.Root()
+		if err := h.showBundle(); err != nil {
+			return at(h.Bundle, err)
+		}
+	}
 	target, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return at(dir, err)

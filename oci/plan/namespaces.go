@@ -46,43 +46,55 @@ func (p *planner) personality() error {
 	return nil
 }
 
-// hooks sets those that the child runs; the others are its parent's.
+// hooks sets the hooks.
 func (p *planner) hooks() error {
-	if err := p.personality(); err != nil || p.s.Hooks == nil {
-		return err
+	err := p.personality()
+	if err == nil {
+		p.plan.Hooks, err = Hooks(p.s.Hooks)
 	}
-	//lint:ignore SA1019 Prestart is deprecated, and in use
-	outside := [][]specs.Hook{p.s.Hooks.Prestart, p.s.Hooks.CreateRuntime}
-	for _, list := range outside {
-		p.plan.Hooks.Outside = p.plan.Hooks.Outside || len(list) > 0
-	}
-	var err error
-	if p.plan.Hooks.Create, err = Hooks(p.s.Hooks.CreateContainer); err != nil {
-		return err
-	}
-	if p.plan.Hooks.Start, err = Hooks(p.s.Hooks.StartContainer); err != nil {
-		return err
-	}
-	_, err = Hooks(slices.Concat(outside[0], outside[1], p.s.Hooks.Poststart, p.s.Hooks.Poststop))
 	return err
 }
 
-// Hooks checks and translates hooks.
-func Hooks(list []specs.Hook) ([]child.Hook, error) {
-	var out []child.Hook
-	for _, h := range list {
-		hook := child.Hook{Path: h.Path, Args: h.Args, Env: h.Env}
-		if h.Path == "" || h.Path[0] != '/' {
-			return nil, fmt.Errorf("hook %q: the path must be absolute", h.Path)
-		}
-		if h.Timeout != nil {
-			if hook.Timeout = *h.Timeout; hook.Timeout <= 0 {
-				return nil, fmt.Errorf("hook %s: the timeout must be greater than zero", h.Path)
+// Hooks checks and translates hooks; nil: there are none.
+func Hooks(h *specs.Hooks) (child.Hooks, error) {
+	var out child.Hooks
+	if h == nil {
+		return out, nil
+	}
+	for _, point := range []struct {
+		from []specs.Hook
+		to   *[]child.Hook
+	}{
+		//lint:ignore SA1019 Prestart is deprecated, and in use
+		{h.Prestart, &out.Prestart},
+		{h.CreateRuntime, &out.Runtime},
+		{h.CreateContainer, &out.Create},
+		{h.StartContainer, &out.Start},
+		{h.Poststart, &out.Poststart},
+		{h.Poststop, &out.Poststop},
+	} {
+		for i := range point.from {
+			hook, err := hookOf(&point.from[i])
+			if err != nil {
+				return out, err
 			}
+			*point.to = append(*point.to, hook)
 		}
-		out = append(out, hook)
 	}
 	return out, nil
+}
+
+func hookOf(h *specs.Hook) (child.Hook, error) {
+	hook := child.Hook{Path: h.Path, Args: h.Args, Env: h.Env}
+	if h.Path == "" || h.Path[0] != '/' {
+		return hook, fmt.Errorf("hook %q: the path must be absolute", h.Path)
+	}
+	if h.Timeout != nil {
+		if hook.Timeout = *h.Timeout; hook.Timeout <= 0 {
+			return hook, fmt.Errorf("hook %s: the timeout must be greater than zero", h.Path)
+		}
+	}
+	return hook, nil
 }
 
 // Namespaces are the kinds of namespaces that are known, for `features`.
