@@ -107,6 +107,9 @@ func (c *Container) setState(s monitor.State, status Status) {
 // the container's lock by now: that one does.
 func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 	c.setEnded(s.Lost(c.place, c.Config.Restart))
+	if e.o.Outside && monitor.HasStopHooks(c.place) { // which are run by a command inside
+		return c, nil
+	}
 	lock, err := c.place.Lock()
 	if err != nil {
 		return c, nil
@@ -122,6 +125,7 @@ func (e *Engine) tidy(c *Container, s monitor.State) (*Container, error) {
 	next := s
 	if s.Process != nil {
 		next = s.Lost(c.place, c.Config.Restart)
+		monitor.StopHooks(c.place, func(err error) { e.happened(c, "hook_failed", "error", err.Error()) })
 	}
 	if c.Config.AutoRemove && !next.Again.Pending() {
 		if err := monitor.Erase(c.place, e.anonymousVolumes(c)); err != nil {

@@ -42,6 +42,9 @@ func (e *Engine) settings(c *Container, o StartOptions) (*monitor.Settings, erro
 		OpenStdin:  c.Config.OpenStdin,
 		StdinOnce:  c.Config.OpenStdin && slices.Contains(o.Attach, "stdin"),
 	}
+	if dir := plan.Hooks.Bundle; dir != "" {
+		s.Hooked = &specs.State{Version: spec.Version, ID: c.ID(), Bundle: dir, Annotations: spec.Annotations}
+	}
 	plan.KeepFDs, s.Kept = len(o.Kept), o.Kept
 	if len(o.Listen) > 0 {
 		plan.Env, plan.ListenPID = oci.MergeEnv(plan.Env, o.Listen), true
@@ -94,6 +97,11 @@ func (e *Engine) plan(c *Container) (*specs.Spec, *child.Plan, error) {
 	}
 	if dir := c.place.MountPoint(); c.Config.IDMap == nil && isMounted(dir) { // one overlay, not two on the same directories
 		plan.Rootfs = child.Rootfs{Bind: dir, ReadOnly: plan.Rootfs.ReadOnly}
+	}
+	if spec.Hooks != nil {
+		if err := c.makeBundle(spec, plan); err != nil {
+			return nil, nil, err
+		}
 	}
 	if c.Config.SdNotify == "container" {
 		addNotifySocket(plan)

@@ -8,6 +8,7 @@ import (
 	"codeberg.org/hoy/hoy/oci/health"
 	"codeberg.org/hoy/hoy/oci/restart"
 	"codeberg.org/hoy/hoy/oci/userns"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // ConfigVersion is the version that Config files on disk carry. A newer one is refused, an older one is migrated when it is read.
@@ -84,6 +85,8 @@ type Config struct {
 	Mounts   []Mount  `json:"mounts,omitempty"`  // in the order they are to be mounted
 	Devices  []Device `json:"devices,omitempty"`
 	CDI      []string `json:"cdi,omitempty"` // devices by name, vendor/class=name; what they need is looked up at each start
+	// Hooks are those of the devices in CDI, and known for one start only: nothing that is stored names a program of the host's.
+	Hooks *specs.Hooks `json:"-"`
 	// VolumesFrom are the containers whose mounts were taken over into Mounts, as typed.
 	VolumesFrom []string `json:"volumesFrom,omitempty"`
 	ImageVolume string   `json:"imageVolume,omitempty"` // the image's own: "anonymous" (default), "tmpfs", "ignore"

@@ -73,6 +73,7 @@ func Spec(c *Config, o SpecOptions) (*specs.Spec, error) {
 		Process: &specs.Process{},
 		Root:    &specs.Root{},
 		Linux:   &specs.Linux{Resources: &specs.LinuxResources{}},
+		Hooks:   c.Hooks,
 	})}
 	s.g.SetProcessArgs(args)
 	for _, step := range []func() error{s.process, s.security, s.namespaces, s.mounts, s.devices, s.resources, s.sysctls} {

@@ -35,9 +35,15 @@ func IsName(s string) bool { return qualified.MatchString(s) }
 
 // Registry are the devices that there are.
 type Registry struct {
-	devices map[string][]edits // by qualified name: those of the device, after those of all devices of its file
-	clash   map[string]bool    // named twice in one directory: they name nothing
-	broken  []error            // files that cannot be read
+	devices map[string]device // by qualified name
+	clash   map[string]bool   // named twice in one directory: they name nothing
+	broken  []error           // files that cannot be read
+}
+
+// device is what one needs besides what all devices of its file do.
+type device struct {
+	file  *file
+	edits *edits
 }
 
 // file is one CDI file, as far as hoy knows it.
@@ -65,10 +71,7 @@ type edits struct {
 		Options       []string `yaml:"options"`
 		Type          string   `yaml:"type"`
 	} `yaml:"mounts"`
-	Hooks []struct {
-		Name string `yaml:"hookName"`
-		Path string `yaml:"path"`
-	} `yaml:"hooks"`
+	Hooks          []hook    `yaml:"hooks"`
 	AdditionalGIDs []uint32  `yaml:"additionalGids"`
 	IntelRdt       yaml.Node `yaml:"intelRdt"`
 	NetDevices     yaml.Node `yaml:"netDevices"`
@@ -76,7 +79,7 @@ type edits struct {
 
 // Read reads the files of the directories. One that is broken is told of when a device is not found.
 func Read(dirs []string) *Registry {
-	r := &Registry{devices: map[string][]edits{}, clash: map[string]bool{}}
+	r := &Registry{devices: map[string]device{}, clash: map[string]bool{}}
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -110,14 +113,15 @@ func (r *Registry) readFile(name string, seen map[string]bool) error {
 	if !strings.HasPrefix(f.Version, "0.") && !strings.HasPrefix(f.Version, "1.") {
 		return fmt.Errorf("%s: unknown cdiVersion %q", name, f.Version)
 	}
-	for _, d := range f.Devices {
+	for i := range f.Devices {
+		d := &f.Devices[i]
 		full := f.Kind + "=" + d.Name
 		if !IsName(full) {
 			return fmt.Errorf("%s: %q is no device name", name, full)
 		}
 		r.clash[full] = seen[full]
 		seen[full] = true
-		r.devices[full] = []edits{f.Edits, d.Edits}
+		r.devices[full] = device{&f, &d.Edits}
 	}
 	return nil
 }
@@ -126,7 +130,7 @@ func (r *Registry) readFile(name string, seen map[string]bool) error {
 func (r *Registry) Find(names []string) error {
 	var missing []string
 	for _, n := range names {
-		if r.devices[n] == nil || r.clash[n] {
+		if r.devices[n].file == nil || r.clash[n] {
 			missing = append(missing, n)
 		}
 	}
@@ -147,14 +151,21 @@ func (r *Registry) Has(kind string) bool {
 	return false
 }
 
-// Apply puts what the devices need into c: nodes, mounts, variables and groups. What hoy cannot do for a device is an error.
+// Apply puts what the devices need into c: nodes, mounts, variables, groups and hooks. What a file says of all its devices is needed once. What hoy cannot
+// do for a device is an error.
 func (r *Registry) Apply(c *oci.Config, names []string) error {
 	if err := r.Find(names); err != nil {
 		return err
 	}
+	applied := map[*edits]bool{}
 	for _, n := range names {
-		for _, e := range r.devices[n] {
-			if err := e.apply(c, n); err != nil {
+		d := r.devices[n]
+		for _, e := range []*edits{&d.file.Edits, d.edits} {
+			if applied[e] {
+				continue
+			}
+			applied[e] = true
+			if err := e.apply(c); err != nil {
 				return fmt.Errorf("CDI device %s: %w", n, err)
 			}
 		}
@@ -162,10 +173,7 @@ func (r *Registry) Apply(c *oci.Config, names []string) error {
 	return nil
 }
 
-func (e *edits) apply(c *oci.Config, name string) error {
-	if len(e.Hooks) > 0 {
-		return &hookError{name, e.Hooks[0].Name, e.Hooks[0].Path}
-	}
+func (e *edits) apply(c *oci.Config) error {
 	if !e.IntelRdt.IsZero() || !e.NetDevices.IsZero() {
 		return errors.New("intelRdt and netDevices are not supported")
 	}
@@ -191,7 +199,7 @@ func (e *edits) apply(c *oci.Config, name string) error {
 			c.GroupAdd = append(slices.Clip(c.GroupAdd), strconv.FormatUint(uint64(g), 10))
 		}
 	}
-	return nil
+	return addHooks(c, e.Hooks)
 }
 
 func bind(from, to string, options []string) oci.Mount {
@@ -210,16 +218,4 @@ func bind(from, to string, options []string) oci.Mount {
 		}
 	}
 	return m
-}
-
-// hookError is a device that needs a program to be run, which hoy does not.
-type hookError struct{ device, hook, path string }
-
-func (e *hookError) Error() string {
-	return fmt.Sprintf("it needs the %s hook %s, which hoy does not run", e.hook, e.path)
-}
-
-// Hint says how files are made without hooks.
-func (e *hookError) Hint() string {
-	return "make its file without hooks: nvidia-ctk cdi generate --disable-hook=all --output=/etc/cdi/nvidia.yaml"
 }

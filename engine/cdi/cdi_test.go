@@ -1,6 +1,7 @@
 package cdi
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"codeberg.org/hoy/hoy/oci"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 const sample = `
@@ -28,7 +30,7 @@ devices:
     additionalGids: [0, 44]
 - name: hooked
   containerEdits:
-    hooks: [{hookName: createContainer, path: /usr/bin/hook}]
+    hooks: [{hookName: never, path: /usr/bin/hook}]
 `
 
 func registry(t *testing.T, files map[string]string) *Registry {
@@ -62,6 +64,35 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestOnce: what a file says of all its devices is needed once, and before what it says of any.
+func TestOnce(t *testing.T) {
+	r := registry(t, map[string]string{"a/v.yaml": `
+cdiVersion: "0.6.0"
+kind: v.com/x
+containerEdits:
+  mounts: [{hostPath: /etc/hostname, containerPath: /given}]
+  hooks: [{hookName: createContainer, path: /all, args: [all, x], env: [A=1], timeout: 3}, {hookName: poststop, path: /end}]
+devices:
+- {name: "0", containerEdits: {hooks: [{hookName: createContainer, path: /zero}]}}
+- {name: "1", containerEdits: {hooks: [{hookName: createContainer, path: /one}]}}
+`})
+	var c oci.Config
+	if err := r.Apply(&c, []string{"v.com/x=1", "v.com/x=0", "v.com/x=1"}); err != nil {
+		t.Fatal(err)
+	}
+	three := 3
+	want := &specs.Hooks{
+		CreateContainer: []specs.Hook{{Path: "/all", Args: []string{"all", "x"}, Env: []string{"A=1"}, Timeout: &three}, {Path: "/one"}, {Path: "/zero"}},
+		Poststop:        []specs.Hook{{Path: "/end"}},
+	}
+	if len(c.Mounts) != 1 || !reflect.DeepEqual(c.Hooks, want) {
+		t.Errorf("%d mounts, hooks %+v", len(c.Mounts), c.Hooks)
+	}
+	if data, err := json.Marshal(c); err != nil || strings.Contains(string(data), "/one") {
+		t.Errorf("hooks are stored: %s, %v", data, err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	r := registry(t, map[string]string{
 		"a/vendor.yaml": sample,
@@ -74,7 +105,7 @@ func TestErrors(t *testing.T) {
 		"vendor.com/net=none":   "CDI device injection failed: unresolvable CDI devices vendor.com/net=none",
 		"v.com/x=d":             "unresolvable CDI devices v.com/x=d", // two files of one directory say different things
 		"v.com/new=d":           `unknown cdiVersion "9.0.0"`,
-		"vendor.com/net=hooked": "it needs the createContainer hook /usr/bin/hook, which hoy does not run",
+		"vendor.com/net=hooked": `unknown hook name "never"`,
 	} {
 		if err := r.Apply(new(oci.Config), []string{name}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)

@@ -24,6 +24,7 @@ func (k *keeper) adopt() error {
 	if state.Process == nil {
 		return errors.New("adopt: the container does not run")
 	}
+	k.hooked = k.s.Hooked != nil
 	pidfd, err := state.Process.Open()
 	if err != nil {
 		return k.lost(state, err)
@@ -58,6 +59,7 @@ func (k *keeper) adopt() error {
 // lost records that the container ended while nobody watched.
 func (k *keeper) lost(state State, reason error) error {
 	var err error
+	k.stopHooks()
 	state = state.Lost(k.s.Place, ReadBrief(k.s.Place).Restart)
 	again := state.Again.Pending()
 	if k.s.AutoRemove && !again {

@@ -43,6 +43,7 @@ type keeper struct {
 
 	again   *Again        // the run has ended, and the container waits for this one
 	foreign bool          // another monitor, which was killed, has started it
+	hooked  bool          // hooks have run, and those of the end are to
 	grouped bool          // it has control groups from the start
 	leaving atomic.Bool   // the monitor is to end
 	nudged  chan struct{} // wakes await
@@ -85,6 +86,7 @@ func (k *keeper) start() error {
 		ExtraFiles:     k.kept,
 		Sealed:         k.sealed,
 		Ahead:          k.ahead,
+		Hooks:          k.mounted,
 	}
 	entered, err := k.enter(&o)
 	k.killed = k.oomKills()
@@ -102,12 +104,13 @@ func (k *keeper) start() error {
 		proc.Kill()
 		return err
 	}
-	if err := proc.Go(); err != nil {
+	if err := k.letGo(proc); err != nil {
 		return err
 	}
 	k.waiter = proc
 	k.process.Store(proc)
 	k.hasBegun()
+	k.startHooks(proc.Pid)
 	k.hub.begin()
 	k.serveNetwork()
 	k.aborted = func() bool { return false }
@@ -237,6 +240,7 @@ func (k *keeper) resize(z Size) {
 // It gives the reason, with what went wrong besides.
 func (k *keeper) fail(reason error) error {
 	failure := NewFailure(reason)
+	k.stopHooks()
 	var err error
 	if k.s.AutoRemove {
 		err = Erase(k.s.Place, k.s.Volumes)

@@ -87,6 +87,7 @@ func (k *keeper) attend() (int, error) {
 		k.log.endLines() // before anybody can see the end: who waits for it finds a whole log
 	case <-time.After(2 * time.Second): // a client that reads slowly does not delay the record of the end
 	}
+	k.stopHooks()
 	err = k.record(status.Code, finished)
 	<-done
 	return status.Code, err

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/engine/event"
@@ -46,6 +47,9 @@ type Settings struct {
 	NotifyReady    bool   `json:"notifyReady,omitempty"`    // systemd is told when the container's command runs (sd_notify(3))
 	NotifyHealthy  bool   `json:"notifyHealthy,omitempty"`  // systemd is told when the container is healthy
 	NotifyMain     bool   `json:"notifyMain,omitempty"`     // systemd is told the monitor's process id
+
+	// Hooked is what the plan's hooks get of the container, but for status and process; nil: there are none.
+	Hooked *specs.State `json:"hooked,omitempty"`
 
 	// Kept are the caller's files that become the container's descriptors from 3 on: as many as the plan says.
 	Kept []*os.File `json:"-"`

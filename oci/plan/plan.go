@@ -98,7 +98,6 @@ func (p *planner) refuse() error {
 		asked bool
 		what  string
 	}{
-		{p.o.Docker != nil && p.s.Hooks != nil, "hooks"},
 		{proc.ApparmorProfile != "" && !p.o.Host.AppArmor, "process.apparmorProfile (this kernel has no AppArmor)"},
 		{proc.SelinuxLabel != "" && !p.o.Host.SELinux, "process.selinuxLabel (this kernel has no SELinux)"},
 		{linux.MountLabel != "" && !p.o.Host.SELinux, "linux.mountLabel (this kernel has no SELinux)"},
