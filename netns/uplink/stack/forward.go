@@ -6,22 +6,19 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	"codeberg.org/hoy/hoy/netns/dns"
 )
 
 const (
 	dialPatience = 30 * time.Second
-	udpIdle      = 90 * time.Second
-	maxDatagram  = 65535
 )
 
 var errNoHost = errors.New("the host has no address that a container could reach")
@@ -95,7 +92,7 @@ func (r *router) tcp(request *tcp.ForwarderRequest) {
 		return
 	}
 	p := &pair{router: r}
-	fd, err := take(outer)
+	fd, err := take(outer.(*net.TCPConn))
 	if err != nil {
 		request.Complete(true)
 		return
@@ -113,9 +110,12 @@ func (r *router) tcp(request *tcp.ForwarderRequest) {
 }
 
 // take gives the socket of a connection, of which Go's own poller is to know nothing any more.
-func take(c net.Conn) (fd int, err error) {
+func take(c interface {
+	net.Conn
+	syscall.Conn
+}) (fd int, err error) {
 	defer c.Close()
-	raw, err := c.(*net.TCPConn).SyscallConn()
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
 	}
@@ -129,47 +129,25 @@ func (r *router) udp(request *udp.ForwarderRequest) bool {
 	if err != nil || to.Addr().IsMulticast() || to.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		return true // dropped, as on a network where nobody listens
 	}
-	var queue waiter.Queue
-	endpoint, failed := request.CreateEndpoint(&queue)
+	p := &pair{router: r, idle: udpIdle}
+	if to.Port() == dns.Port {
+		p.idle = dnsIdle
+	}
+	endpoint, failed := request.CreateEndpoint(&p.queue)
 	if failed != nil {
 		return false
 	}
-	inner := gonet.NewUDPConn(&queue, endpoint)
 	outer, err := net.Dial("udp", to.String())
+	if err == nil {
+		p.outer, err = take(outer.(*net.UDPConn))
+	}
 	if err != nil {
-		inner.Close()
+		endpoint.Close()
 		return false // the container's kernel is told that the port is unreachable
 	}
+	p.inner = endpoint
+	p.wake()
 	r.open.Add(1)
-	go func() {
-		defer r.open.Add(-1)
-		converse(inner, outer)
-	}()
+	r.relay.add(p)
 	return true
-}
-
-func converse(inner, outer net.Conn) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		datagrams(outer, inner)
-	}()
-	datagrams(inner, outer)
-	<-done
-}
-
-// datagrams copies one way. Whoever falls silent first waits for the other: a deadline counts from the last datagram of both.
-func datagrams(to, from net.Conn) {
-	defer to.Close()
-	defer from.Close()
-	buf := make([]byte, maxDatagram)
-	for {
-		from.SetReadDeadline(time.Now().Add(udpIdle))
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		to.SetReadDeadline(time.Now().Add(udpIdle))
-		to.Write(buf[:n])
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -18,7 +19,7 @@ const (
 	turns = 4         // of one direction, before others have theirs
 )
 
-// pair is a connection of the container's, and the one of the user's that it has become.
+// pair is a connection of the container's, and the one of the user's that it has become; or two ends that speak by UDP.
 type pair struct {
 	router *router
 	inner  tcpip.Endpoint
@@ -28,6 +29,9 @@ type pair struct {
 
 	state atomic.Int32
 	todo  atomic.Uint32
+
+	idle  time.Duration // UDP: how long it outlives the last datagram; 0: TCP
+	until atomic.Int64  // UDP: in nanoseconds since 1970
 
 	// For whom the pair is busy:
 	outEnded, inEnded bool
@@ -51,6 +55,7 @@ const (
 	in
 	fired  // the user's socket tells of nothing any more
 	failed // it has an error, behind what is still to be read
+	expired
 )
 
 // move passes on what it can, and says whether that was the end.
@@ -61,14 +66,18 @@ func (p *pair) move(buf []byte) (ended bool) {
 	}
 	p.deaf = p.deaf || todo&failed != 0
 	var err error
-	if p.deaf && p.inEnded {
+	if p.deaf && p.inEnded || todo&expired != 0 {
 		err = errGone
 	}
+	moveOut, moveIn := p.moveOut, p.moveIn
+	if p.idle > 0 {
+		moveOut, moveIn = p.passOut, p.passIn
+	}
 	if err == nil && todo&out != 0 && !p.outEnded {
-		err = p.moveOut(buf)
+		err = moveOut(buf)
 	}
 	if err == nil && todo&in != 0 && !p.inEnded {
-		err = p.moveIn(buf)
+		err = moveIn(buf)
 	}
 	if err == nil && !(p.outEnded && p.inEnded) {
 		if err = p.listen(); err == nil {

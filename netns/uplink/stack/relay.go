@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -18,7 +19,7 @@ const (
 	batch      = 128 // events
 )
 
-// relay passes the bytes of all TCP connections on. A connection has no goroutine and no buffer of its own, which would be most of what it costs in
+// relay passes on what all connections carry. A connection has no goroutine and no buffer of its own, which would be most of what it costs in
 // memory: one that has something to do is taken by one of a few workers.
 type relay struct {
 	epoll  int // of the user's sockets: each tells once of what it is armed for, and not while somebody works on it
@@ -101,6 +102,21 @@ func (r *relay) forget(p *pair) {
 	r.mu.Lock()
 	delete(r.pairs, int32(p.outer))
 	r.mu.Unlock()
+}
+
+// sweep ends the pairs by which no datagram has passed for long.
+func (r *relay) sweep(now time.Time) {
+	var old []*pair
+	r.mu.Lock()
+	for _, p := range r.pairs {
+		if p.idle > 0 && p.until.Load() < now.UnixNano() {
+			old = append(old, p)
+		}
+	}
+	r.mu.Unlock()
+	for _, p := range old {
+		r.notify(p, expired)
+	}
 }
 
 // notify has a worker look at what there is to do. It never waits: gVisor calls it with the connection locked.

@@ -39,7 +39,7 @@ const (
 	tcpBufferMax = 4 << 20
 	tcpInFlight  = 1024 // connections being made at once
 
-	quiet = 300 * time.Millisecond // without a packet
+	quiet = 200 * time.Millisecond // without a packet
 	pause = 10 * time.Second       // between two looks when it is quiet
 	idle  = 3                      // pauses, after which the process ends until it is needed again
 )
@@ -123,6 +123,7 @@ func (r *router) untilIdle(gone <-chan tcpip.Error) {
 			return
 		case <-look.C:
 		}
+		r.relay.sweep(time.Now())
 		packets := r.stack.NICInfo()[nic].Stats.Rx.Packets.Value() + r.pings.Load()
 		switch {
 		case packets != seen:

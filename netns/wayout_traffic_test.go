@@ -144,3 +144,43 @@ func TestWayOutMany(t *testing.T) {
 	}
 	tasks.Wait()
 }
+
+// TestWayOutDatagrams: datagrams of all sizes arrive whole, the empty one too.
+func TestWayOutDatagrams(t *testing.T) {
+	l := newLab(t)
+	ns, _ := l.out()
+	var server net.PacketConn
+	var client net.Conn
+	err := errors.Join(
+		space.Do(l.world, func() (err error) {
+			server, err = net.ListenPacket("udp4", "203.0.113.2:53")
+			return err
+		}),
+		space.Do(ns, func() (err error) {
+			client, err = net.Dial("udp4", "203.0.113.2:53")
+			return err
+		}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	defer client.Close()
+	deadline := time.Now().Add(20 * time.Second)
+	server.SetDeadline(deadline)
+	client.SetDeadline(deadline)
+	buf := make([]byte, 1<<16)
+	for _, size := range []int{1, 0, 1400, 1500, 30_000, 65_000, 0, 1} {
+		data := make([]byte, size)
+		rand.Read(data)
+		client.Write(data)
+		n, from, err := server.ReadFrom(buf)
+		if err != nil || !bytes.Equal(buf[:n], data) {
+			t.Fatalf("%d bytes out: %d: %v", size, n, err)
+		}
+		server.WriteTo(data, from)
+		if n, err = client.Read(buf); err != nil || !bytes.Equal(buf[:n], data) {
+			t.Fatalf("%d bytes in: %d: %v", size, n, err)
+		}
+	}
+}
