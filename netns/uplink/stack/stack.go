@@ -40,8 +40,12 @@ const (
 	tcpInFlight  = 1024 // connections being made at once
 
 	quiet = 200 * time.Millisecond // without a packet
-	pause = 10 * time.Second       // between two looks when it is quiet
-	idle  = 3                      // pauses, after which the process ends until it is needed again
+	beat  = time.Second            // between two looks when it is quiet
+	idle  = 30 * time.Second       // after which the process ends until it is needed again
+
+	// After so many packets, or so long, memory is worth giving back: that takes some milliseconds of processor time.
+	manyPackets = 1000
+	long        = 10 * time.Second
 )
 
 // frameBuffers are what a frame is read into, one after the other, and taken apart by: few, but what is read later does not lie in one that is much
@@ -116,28 +120,31 @@ func Serve(device *os.File, o uplink.Options, first []byte) error {
 func (r *router) untilIdle(gone <-chan tcpip.Error) {
 	look := time.NewTimer(quiet)
 	defer look.Stop()
-	rests := 0 // looks
-	for seen := uint64(0); ; {
+	var seen, tidied uint64 // packets
+	var tidy time.Time
+	for came := time.Now(); ; {
 		select {
 		case <-gone:
 			return
 		case <-look.C:
 		}
-		r.relay.sweep(time.Now())
+		now := time.Now()
+		r.relay.sweep(now)
 		packets := r.stack.NICInfo()[nic].Stats.Rx.Packets.Value() + r.pings.Load()
-		switch {
-		case packets != seen:
-			seen, rests = packets, 0
+		if packets != seen {
+			seen, came = packets, now
 			look.Reset(quiet)
 			continue
-		case rests == 0:
+		}
+		if tidy.IsZero() || seen-tidied >= manyPackets || seen != tidied && now.Sub(tidy) > long {
+			tidied, tidy = seen, now
 			debug.FreeOSMemory()
 			wake.Shrink()
-		case rests == idle && r.open.Load() == 0:
+		}
+		if r.open.Load() == 0 && now.Sub(came) > idle {
 			return
 		}
-		rests = min(rests+1, idle)
-		look.Reset(pause)
+		look.Reset(beat)
 	}
 }
 
