@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (c *Container) mounted(hooks *child.Hooks) func(*runtime.Process) ([]byte, 
 		if err != nil {
 			return nil, err
 		}
-		return state, hooks.Mounted(state)
+		return state, hooks.Mounted(context.Background(), state)
 	}
 }
 

@@ -118,6 +118,6 @@ func (k *keeper) passOn(s syscall.Signal) {
 	}
 	switch s {
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
-		k.stopped.Store(true)
+		k.interrupt()
 	}
 }

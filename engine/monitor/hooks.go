@@ -1,9 +1,11 @@
 package monitor
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -23,8 +25,54 @@ func (k *keeper) mounted(p *runtime.Process) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return state, k.s.Plan.Hooks.Mounted(k.beginHooks(p), state)
+}
+
+// hooking is a start while its hooks run.
+type hooking struct {
+	process *runtime.Process
+	cancel  context.CancelFunc
+}
+
+// beginHooks lets hooks be interrupted: our own by the context, the child's with the child.
+func (k *keeper) beginHooks(p *runtime.Process) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
 	k.hooked = true
-	return state, k.s.Plan.Hooks.Mounted(state)
+	k.hooking.Store(&hooking{p, cancel})
+	left := k.hub.starterLeft()
+	go func() {
+		select {
+		case <-left:
+			k.interrupt()
+		case <-ctx.Done():
+		}
+	}()
+	if k.stopped.Load() || k.aborted() {
+		k.interrupt()
+	}
+	return ctx
+}
+
+// endHooks comes when the hooks of a start have ended, and it with err. That of an interrupted one is that it was.
+func (k *keeper) endHooks(err error) error {
+	h := k.hooking.Swap(nil)
+	if h == nil {
+		return err
+	}
+	h.cancel()
+	if err != nil && k.stopped.Load() {
+		return errAborted
+	}
+	return err
+}
+
+// interrupt ends a start that is under way: at once while its hooks run, else before the command would.
+func (k *keeper) interrupt() {
+	k.stopped.Store(true)
+	if h := k.hooking.Load(); h != nil {
+		h.process.Signal(syscall.SIGKILL)
+		h.cancel()
+	}
 }
 
 // letGo lets the container's command run.
@@ -36,8 +84,13 @@ func (k *keeper) letGo(p *runtime.Process) error {
 	if err != nil {
 		return err
 	}
-	k.hooked = true
-	return p.GoWith(state)
+	k.beginHooks(p)
+	err = k.endHooks(p.GoWith(state))
+	if err == nil && k.stopped.Load() { // the child's death looks like its execve
+		p.Kill()
+		return errAborted
+	}
+	return err
 }
 
 // startHooks runs the hooks of a container whose command runs: its starter waits for them.

@@ -198,6 +198,18 @@ func (h *hub) drop(a *attached) {
 	close(a.gone)
 }
 
+// starterLeft is closed when the client that starts the container hangs up; nil: there is none.
+func (h *hub) starterLeft() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range h.clients {
+		if a.first {
+			return a.gone
+		}
+	}
+	return nil
+}
+
 // begin tells the clients that the container's command runs.
 func (h *hub) begin() {
 	h.mu.Lock()

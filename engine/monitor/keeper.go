@@ -40,6 +40,7 @@ type keeper struct {
 	grace    expiry                          // of a run that the health check ends
 	prober   atomic.Pointer[prober]          // while a container with a health check runs
 	killed   uint64                          // how many processes the kernel had killed for want of memory before this run
+	hooking  atomic.Pointer[hooking]         // while hooks of a start run
 
 	again   *Again        // the run has ended, and the container waits for this one
 	foreign bool          // another monitor, which was killed, has started it
@@ -97,7 +98,7 @@ func (k *keeper) start() error {
 	proc, err := runtime.Start(k.s.Plan, o)
 	entered()
 	k.stdio.started()
-	if err != nil {
+	if err = k.endHooks(err); err != nil {
 		return err
 	}
 	if err := k.ready(proc); err != nil {

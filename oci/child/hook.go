@@ -1,6 +1,7 @@
 package child
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -44,12 +45,12 @@ const ConfigFile = "config.json"
 
 func (h *Hooks) beforePivot() bool { return len(h.Prestart)+len(h.Runtime)+len(h.Create) > 0 }
 
-// Mounted runs the parent's hooks of a container that is mounted, up to one that fails.
-func (h *Hooks) Mounted(state []byte) error {
-	if err := runAll("prestart", h.Prestart, state, nil); err != nil {
+// Mounted runs the parent's hooks of a container that is mounted, up to one that fails, or until ctx ends.
+func (h *Hooks) Mounted(ctx context.Context, state []byte) error {
+	if err := runAll(ctx, "prestart", h.Prestart, state, nil); err != nil {
 		return err
 	}
-	return runAll("createRuntime", h.Runtime, state, nil)
+	return runAll(ctx, "createRuntime", h.Runtime, state, nil)
 }
 
 // Started runs the hooks of a container whose command runs. Their failure only is to be said (runtime.md, Lifecycle).
@@ -58,9 +59,9 @@ func (h *Hooks) Started(state []byte, say func(error)) { tryAll("poststart", h.P
 // Stopped runs the hooks of a container that has ended. Their failure only is to be said.
 func (h *Hooks) Stopped(state []byte, say func(error)) { tryAll("poststop", h.Poststop, state, say) }
 
-func runAll(what string, list []Hook, state []byte, l *Last) error {
+func runAll(ctx context.Context, what string, list []Hook, state []byte, l *Last) error {
 	for i := range list {
-		if err := list[i].run(state, l); err != nil {
+		if err := list[i].run(ctx, state, l); err != nil {
 			return fmt.Errorf("%s %w", what, err)
 		}
 	}
@@ -69,7 +70,7 @@ func runAll(what string, list []Hook, state []byte, l *Last) error {
 
 func tryAll(what string, list []Hook, state []byte, say func(error)) {
 	for i := range list {
-		if err := runAll(what, list[i:i+1], state, nil); err != nil {
+		if err := runAll(context.Background(), what, list[i:i+1], state, nil); err != nil {
 			say(err)
 		}
 	}
@@ -77,7 +78,7 @@ func tryAll(what string, list []Hook, state []byte, say func(error)) {
 
 // run runs the hook with the container's state on its standard input, and waits for it. It gives an error with what the hook printed when that
 // fails. With l the hook gets the container's user, capabilities and filter: it lies in the container.
-func (h *Hook) run(state []byte, l *Last) error {
+func (h *Hook) run(ctx context.Context, state []byte, l *Last) error {
 	in, err := memory(state)
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (h *Hook) run(state []byte, l *Last) error {
 		return err
 	}
 	defer unix.Close(out)
-	if err := h.execute(in, out, l); err != nil {
+	if err := h.execute(ctx, in, out, l); err != nil {
 		text := "hook " + h.Path
 		if said := printed(out); said != "" {
 			text += ": " + said
@@ -98,7 +99,7 @@ func (h *Hook) run(state []byte, l *Last) error {
 	return nil
 }
 
-func (h *Hook) execute(in, out int, l *Last) error {
+func (h *Hook) execute(ctx context.Context, in, out int, l *Last) error {
 	s, err := h.script(in, out, l)
 	if err != nil {
 		return err
@@ -107,10 +108,12 @@ func (h *Hook) execute(in, out int, l *Last) error {
 	if err != nil {
 		return err
 	}
-	stop := func() bool { return true }
 	if h.Timeout > 0 {
-		stop = time.AfterFunc(time.Duration(h.Timeout)*time.Second, func() { unix.Kill(f.Pid, unix.SIGKILL) }).Stop
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(h.Timeout)*time.Second)
+		defer cancel()
 	}
+	stop := context.AfterFunc(ctx, func() { unix.Kill(f.Pid, unix.SIGKILL) })
 	o, err := f.Wait()
 	status, inTime, waited := reap(f.Pid, stop)
 	switch {
@@ -120,6 +123,8 @@ func (h *Hook) execute(in, out int, l *Last) error {
 		return waited
 	case o.Failure != nil:
 		return o.Failure.Errno
+	case !inTime && ctx.Err() == context.Canceled:
+		return ctx.Err()
 	case !inTime:
 		return fmt.Errorf("killed after %d seconds", h.Timeout)
 	case status.Signaled():
@@ -130,7 +135,7 @@ func (h *Hook) execute(in, out int, l *Last) error {
 	return nil
 }
 
-// reap waits until a process has ended. The timer is stopped while the pid is still the process's.
+// reap waits until a process has ended. What would kill it is stopped while the pid is still the process's.
 func reap(pid int, stop func() bool) (ws syscall.WaitStatus, inTime bool, err error) {
 	for err = unix.EINTR; err == unix.EINTR; {
 		err = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -256,7 +261,7 @@ func runCreateHooks(b *birth) error {
 	if err != nil {
 		return err
 	}
-	return runAll("createContainer", hooks.Create, state, nil)
+	return runAll(context.Background(), "createContainer", hooks.Create, state, nil)
 }
 
 // runStartHooks runs the container's own hooks. They are programs of the image's, so they get no more rights than its command.
@@ -264,7 +269,7 @@ func (b *birth) runStartHooks(l *Last) error {
 	own := *l
 	l = &own
 	l.SeccompFlags &^= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV // the listener is the command's
-	if err := runAll("startContainer", b.plan.Hooks.Start, b.state, l); err != nil {
+	if err := runAll(context.Background(), "startContainer", b.plan.Hooks.Start, b.state, l); err != nil {
 		return AsStep("hooks", err)
 	}
 	return nil
