@@ -171,6 +171,7 @@ func (h *Hook) script(in, out int, l *Last) (*raw.Script, error) {
 	if l == nil {
 		l = &Last{Keep: []int{report}}
 		l.closeRest(&s)
+		s.Call(unix.SYS_UMASK, 0o022) // the child's is 0: what a hook makes would be everybody's to write
 		s.ResetSignals()
 	} else {
 		own := *l
