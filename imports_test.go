@@ -30,6 +30,7 @@ var ranks = map[string]int{
 	"netns/hold":         1,
 	"netns/wake":         0,
 	"netns/record":       0,
+	"netns/record/live":  0,
 	"cgroups":            3,
 	"engine/rootless":    2,
 	"oci":                2,
@@ -57,7 +58,7 @@ var homes = map[string][]string{
 
 // light packages run before the wide libraries are initialised: they need the standard library and golang.org/x/sys only, and little of that.
 var light = []string{
-	"cgroups/group", "netns/dns", "netns/hold", "netns/publish", "netns/record", "netns/space", "netns/uplink", "netns/wake", "oci/child", "oci/nsenter", "oci/runtime", "oci/userns",
+	"cgroups/group", "netns/dns", "netns/hold", "netns/publish", "netns/record/live", "netns/space", "netns/uplink", "netns/wake", "oci/child", "oci/nsenter", "oci/runtime", "oci/userns",
 	"engine/event", "engine/monitor", "engine/rootless", "engine/rootless/early", "engine/role", "engine/ahead", "engine/bundle", "oci/plan", "oci/seccomp/kept",
 }
 

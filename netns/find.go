@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/netns/record/live"
 )
 
 // List gives every network, in the order of their names, with the default one whether or not a container has made it yet.
@@ -38,7 +39,7 @@ func (n *Networks) Find(ref string) (*record.Network, error) {
 
 // On says whether the files have the container on a network, dead or alive.
 func (n *Networks) On(container string) bool {
-	return n.dir.On(container)
+	return live.On(n.o.Root, container)
 }
 
 // Rename gives a container another name on its networks, from now on. One that is on none is no error.

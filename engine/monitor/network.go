@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/netns/hold"
-	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/netns/record/live"
 	"codeberg.org/hoy/hoy/netns/space"
 	"codeberg.org/hoy/hoy/netns/wake"
 )
@@ -92,7 +92,7 @@ func (h *hubs) keep(path string) bool {
 
 // again keeps what the container's last monitor kept, as far as there is a holder still.
 func (h *hubs) again(p Place) {
-	if s, there := hold.In(p.Run).Current(); there && record.In(p.Root).On(p.ID) {
+	if s, there := hold.In(p.Run).Current(); there && live.On(p.Root, p.ID) {
 		h.keep(s.Path())
 	}
 }

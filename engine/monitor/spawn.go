@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"codeberg.org/hoy/hoy/engine/rootless"
-	"codeberg.org/hoy/hoy/netns/record"
+	"codeberg.org/hoy/hoy/netns/record/live"
 	"codeberg.org/hoy/hoy/netns/wake"
 )
 
@@ -66,7 +66,7 @@ func Resume(p Place, lock *os.File) error {
 // adopting opens the user namespace that a user's monitor has to be in to take over a container's network, be it one that the container has joined while it
 // ran, when that is not this process's.
 func adopting(s *Settings, task string) *os.File {
-	if task != taskAdopt || os.Geteuid() == 0 || s.Network == nil && !record.In(s.Place.Root).On(s.Place.ID) {
+	if task != taskAdopt || os.Geteuid() == 0 || s.Network == nil && !live.On(s.Place.Root, s.Place.ID) {
 		return nil
 	}
 	state, err := ReadState(s.Place)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"codeberg.org/hoy/hoy/netns/record/live"
 )
 
 // ErrNewer says that a file was written by a newer hoy.
@@ -18,14 +20,14 @@ var ErrNewer = errors.New("written by a newer hoy")
 
 const (
 	suffix = ".json" // the definition
-	live   = ".live" // the endpoints
+	ends   = live.Suffix
 )
 
 // Dir is the directory of the network files, <root>/networks.
 type Dir string
 
 // In gives the Dir of a root directory.
-func In(root string) Dir { return Dir(filepath.Join(root, "networks")) }
+func In(root string) Dir { return Dir(live.Dir(root)) }
 
 // Lock takes the one lock of all networks, a flock(2) of the directory, which it makes. It waits for at most the time of another
 // command's change: nobody holds it while waiting for a process or the network. Close the file to release it.
@@ -59,7 +61,7 @@ func (d Dir) Load(name string) (*Network, error) {
 	if n.Version > Version {
 		return nil, fmt.Errorf("%s: version %d: %w", d.path(name, suffix), n.Version, ErrNewer)
 	}
-	err := read(d.path(name, live), &n.Endpoints)
+	err := read(d.path(name, ends), &n.Endpoints)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -109,12 +111,6 @@ func (d Dir) All() ([]*Network, error) {
 	return all, nil
 }
 
-// On says whether the container is on a network.
-func (d Dir) On(container string) bool {
-	all, err := d.All()
-	return err == nil && slices.ContainsFunc(all, func(n *Network) bool { return n.Endpoints[container] != nil })
-}
-
 // Save replaces the network's definition, durably: readers see the old one or the new one. The caller holds the lock.
 func (d Dir) Save(n *Network) error {
 	n.Version = Version
@@ -126,12 +122,12 @@ func (d Dir) Save(n *Network) error {
 
 // SaveEndpoints replaces the network's endpoints. The caller holds the lock.
 func (d Dir) SaveEndpoints(n *Network) error {
-	return replace(d.path(n.Name, live), n.Endpoints, false)
+	return replace(d.path(n.Name, ends), n.Endpoints, false)
 }
 
 // Remove removes the network's files. The caller holds the lock.
 func (d Dir) Remove(name string) error {
-	if err := os.Remove(d.path(name, live)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(d.path(name, ends)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Remove(d.path(name, suffix)); err != nil {
