@@ -14,7 +14,7 @@ func TestLight(t *testing.T) {
 		t.Skip("the go command is not to be used here")
 	}
 	const here = "codeberg.org/hoy/hoy/netns/"
-	light := []string{here + "dns", here + "publish", here + "record", here + "space", here + "uplink", here + "hold", here + "wake", "codeberg.org/hoy/hoy/oci/userns", "codeberg.org/hoy/hoy/oci/nsenter/raw"}
+	light := []string{here + "dns", here + "publish", here + "record", here + "record/live", here + "space", here + "uplink", here + "hold", here + "wake", "codeberg.org/hoy/hoy/oci/userns", "codeberg.org/hoy/hoy/oci/nsenter/raw"}
 	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, light...)...)
 	out, err := cmd.Output()
 	if err != nil {
