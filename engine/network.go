@@ -193,7 +193,11 @@ func wireAlone(c *Container, n *connection, ns *os.File) (*os.File, error) {
 	end, to := out.Endpoint, out.Options
 	n.net.Uplink, n.net.Endpoint = &to, &end
 	n.net.IPv4, n.net.IPv6, n.net.Gateway4, n.net.Gateway6 = end.IPv4, end.IPv6, to.Gateway4, to.Gateway6
-	n.etc = etcOf(c, []netip.Addr{end.IPv4, end.IPv6}, to.Gateway4)
+	addrs := []netip.Addr{end.IPv4}
+	if end.IPv6.IsValid() {
+		addrs = append(addrs, end.IPv6)
+	}
+	n.etc = etcOf(c, addrs, to.Gateway4)
 	return out.Device, nil
 }
 

@@ -56,6 +56,9 @@ func NewWayOut(ns *os.File, mac string) (*WayOut, error) {
 		},
 		Endpoint: record.Endpoint{IPv4: nth(four, uplinkSelf), IPv6: nth(uplinkSix, uplinkSelf), Interface: "eth0"},
 	}
+	if _, err := os.Stat("/proc/net/if_inet6"); err != nil { // the host has no IPv6
+		w.Endpoint.IPv6 = netip.Addr{}
+	}
 	if w.Endpoint.MAC = mac; mac == "" {
 		w.Endpoint.MAC = macOf(w.Endpoint.IPv4)
 	}
@@ -65,11 +68,14 @@ func NewWayOut(ns *os.File, mac string) (*WayOut, error) {
 
 // Reconnect makes the link of a WayOut, again when who had the device was killed.
 func Reconnect(ns *os.File, o uplink.Options, e record.Endpoint) (*os.File, error) {
-	return link.NewDevice(ns, link.Interface{
+	i := link.Interface{
 		Name: e.Interface, MAC: e.MAC, MTU: o.MTU,
-		Addrs:    []netip.Prefix{netip.PrefixFrom(e.IPv4, o.Bits4), netip.PrefixFrom(e.IPv6, o.Bits6)},
-		Gateways: []netip.Addr{o.Gateway4, o.Gateway6},
-	})
+		Addrs: []netip.Prefix{netip.PrefixFrom(e.IPv4, o.Bits4)}, Gateways: []netip.Addr{o.Gateway4},
+	}
+	if e.IPv6.IsValid() {
+		i.Addrs, i.Gateways = append(i.Addrs, netip.PrefixFrom(e.IPv6, o.Bits6)), append(i.Gateways, o.Gateway6)
+	}
+	return link.NewDevice(ns, i)
 }
 
 // nth is the address that many after the prefix's first.

@@ -19,6 +19,8 @@ import (
 // ErrUnsupported says that the kernel has no links of a kind.
 var ErrUnsupported = errors.New("the kernel has no such links")
 
+var errNoIPv6 = errors.New("the host has no IPv6: it can have networks without it only")
+
 // Links are the links of one network namespace. Close them after use.
 type Links struct {
 	ns *os.File // nil: the caller's own
@@ -81,6 +83,9 @@ func (l *Links) addAddr(link netlink.Link, a netip.Prefix) error {
 		addr.Flags = unix.IFA_F_NODAD // hoy gives an address out once: the second that detection takes would delay the start
 	}
 	err := l.h.AddrAdd(link, addr)
+	if errors.Is(err, unix.EOPNOTSUPP) && a.Addr().Is6() {
+		err = errNoIPv6
+	}
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add address %s to %s: %w", a, link.Attrs().Name, err)
 	}

@@ -109,6 +109,9 @@ func (t Table) listed(c *nftables.Conn) (bool, error) {
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
+	if errors.Is(err, unix.EINVAL) { // nobody knows the question (nfnetlink_rcv_msg)
+		err = unix.EOPNOTSUPP
+	}
 	if err != nil {
 		return false, t.explain("read", err)
 	}

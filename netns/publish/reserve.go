@@ -168,6 +168,8 @@ func explain(want record.Port, number uint16, err error) error {
 		return fmt.Errorf("bind for %s: %w", name, ErrTaken)
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("bind for %s: %w: sysctl net.ipv4.ip_unprivileged_port_start=%d allows it to every user", name, ErrPrivileged, number)
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return fmt.Errorf("bind for %s: the host has no IPv6", name)
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("bind for %s: the host does not have that address", name)
 	}

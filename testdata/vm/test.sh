@@ -14,7 +14,7 @@ done
 share=$(mktemp -d /var/tmp/hoy-vm-XXXXXX)
 trap 'rm -rf "$share"' EXIT
 chmod 755 "$share"
-cp ../../hoy lib.sh inside.sh units.sh net.sh peers.sh apparmor.sh "$share"
+cp ../../hoy lib.sh inside.sh units.sh net.sh peers.sh less.sh apparmor.sh "$share"
 
 # check NAME SCRIPT [RUN OPTION]… runs a script in a fresh copy of the machine. Its output comes in one piece. What fails is run once more.
 check() {
@@ -44,5 +44,5 @@ pair '"root, a scope of the system manager" "inside.sh systemd" --user root --en
 pair '"root, units that wrap a container" units.sh --user root --env OUTSIDE=1' '"user, units that wrap a container" units.sh'
 pair '"root, networks" net.sh --user root' '"user, networks" net.sh'
 pair '"root, AppArmor" apparmor.sh --user root' '"user, AppArmor" apparmor.sh'
-check 'root, firewalld, Docker and Podman' peers.sh --user root --env OUTSIDE=1 || failed=1
+pair '"root, firewalld, Docker and Podman" peers.sh --user root --env OUTSIDE=1' '"root, no IPv6 and no nftables" less.sh --user root --cmdline ipv6.disable=1'
 exit $failed

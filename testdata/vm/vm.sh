@@ -13,6 +13,7 @@
 #   --user NAME      dev (default) or root
 #   --manager        dev: run inside user@1000.service (systemd-run --user) rather than in the login session's scope
 #   --cold           boot from scratch instead of resuming the warm snapshot
+#   --cmdline ARGS   boot from scratch with these arguments of the kernel's
 #   --share DIR      the host folder at /mnt/host (default: the current directory)
 #   --cwd DIR        working directory inside (default /mnt/host)
 #   --env K=V        (repeatable) environment for CMD
@@ -438,6 +439,7 @@ run() {
   while [ $# -gt 0 ]; do
     case $1 in
       --user) user=$2; shift 2;; --manager) manager=1; shift;; --cold) cold=1; shift;;
+      --cmdline) VM_CMDLINE=$2 cold=1; shift 2;;
       --share) share=$2; shift 2;; --cwd) cwd=$2; shift 2;; --env) envs+=("$2"); shift 2;;
       --stdin) stdin=1; shift;; --timeout) timeout=$2; shift 2;; --console) console=1; shift;;
       --keep) KEEP=1; shift;; --) shift; break;; -*) die "unknown option $1";; *) break;;
