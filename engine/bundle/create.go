@@ -37,6 +37,7 @@ type birth struct {
 	spec     *specs.Spec
 	lock     *os.File
 	process  *runtime.Process
+	hooked   bool   // hooks have run, or could have: those of the end are to
 	notified *agent // of run: closed with the birth
 }
 
@@ -165,7 +166,11 @@ func (b *birth) create(wait bool) error {
 		b.notified, start.Notify = a, a.take
 	}
 	if b.spec.Hooks != nil {
-		start.Hooks = b.mounted(&p.Hooks)
+		run := b.mounted(&p.Hooks)
+		start.Hooks = func(process *runtime.Process) ([]byte, error) {
+			b.hooked = true
+			return run(process)
+		}
 	}
 	var into *os.File
 	if start.CgroupProcs, into, err = b.Group.Enter(); err != nil {
@@ -189,6 +194,7 @@ func (b *birth) start(p *child.Plan, o runtime.StartOptions) (err error) {
 		b.Process = runtime.Ref{}
 		return err
 	}
+	b.hooked = true
 	if err := b.Group.Settle(); err != nil {
 		return err
 	}
@@ -230,7 +236,7 @@ func (b *birth) undo() {
 	if err := errors.Join(b.Group.Remove(), b.unmount()); err != nil {
 		b.r.Warn(err)
 	}
-	if b.process != nil {
+	if b.hooked {
 		if err := b.stopped(b.spec); err != nil {
 			b.r.Warn(err)
 		}
