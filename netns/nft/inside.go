@@ -28,6 +28,9 @@ func (t Table) Install(in Inside) error {
 		return err
 	}
 	defer c.CloseLasting()
+	if _, err := t.listed(c); err != nil { // without nftables a transaction is never answered
+		return err
+	}
 	table := t.family()
 	c.AddTable(table)
 	c.FlushTable(table)
