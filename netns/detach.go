@@ -160,7 +160,13 @@ func (n *Networks) drop(all []*record.Network, gone func(x *record.Network, cont
 	}
 	if !n.o.FilesOnly {
 		filtered := make(chan error, 1) // beside the links: each waits some 10 ms for the kernel to let go
-		go func() { filtered <- n.filter(before, rules(all)) }()
+		go func() {
+			err := n.filter(before, rules(all))
+			if errors.Is(err, nft.ErrUnsupported) { // there are no rules to take away, and the endpoint of a failed Attach is to go
+				err = nil
+			}
+			filtered <- err
+		}()
 		if err := errors.Join(n.lower(changed), <-filtered); err != nil {
 			return err
 		}
