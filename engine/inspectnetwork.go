@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -181,12 +182,21 @@ func (c *Container) NetworkNames() []string {
 	return out
 }
 
+// errHostNetwork is Docker's.
+var errHostNetwork = errors.New("container cannot be disconnected from host network or connected to host network")
+
 // Connect puts a container on a further network: now when it runs, and at every start. Errors: netns.ErrNoNetwork, netns.ErrConnected and others of netns.
 func (e *Engine) Connect(c *Container, w oci.Network, links []string) error {
 	if err := c.usable(); err != nil {
 		return err
 	}
 	mode, _ := c.Config.NetworkMode()
+	if w.Name == "host" || mode == oci.NetworkHost {
+		return errHostNetwork
+	}
+	if w.Name == "none" {
+		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+	}
 	if mode != oci.NetworkBridge && mode != oci.NetworkNone {
 		return fmt.Errorf("cannot connect container %s to a network: it has the network of another (%s)", c.Name(), c.Config.Network)
 	}
@@ -261,6 +271,9 @@ func (e *Engine) keepHub(c *Container) {
 func (e *Engine) Disconnect(c *Container, network string) error {
 	if err := c.usable(); err != nil {
 		return err
+	}
+	if network == "host" {
+		return errHostNetwork
 	}
 	name := network
 	err := e.networks(func(all *netns.Networks) error {
