@@ -16,17 +16,18 @@ type engine struct {
 	program []string // the program and the flags that stand before the command
 	build   []string // program, flags and build command; nil means program and "build"
 	env     []string
-	ns      string // the network namespace that it runs in; "" is ours
-	missing string // why it cannot be used
+	as      *syscall.Credential // who runs it; nil: root
+	ns      string              // the network namespace that it runs in; "" is ours
+	missing string              // why it cannot be used
 }
 
 // command runs the engine's command line and gives its output in the error when it fails.
 func (e engine) command(args ...string) error {
 	line := append(append([]string{}, e.program...), args...)
 	if e.ns != "" {
-		return within(e.ns, func() error { return runQuiet(e.env, line) })
+		return within(e.ns, func() error { return runAs(e.as, e.env, line) })
 	}
-	return runQuiet(e.env, line)
+	return runAs(e.as, e.env, line)
 }
 
 // buildImage builds the context dir under a name.
@@ -36,7 +37,7 @@ func (e engine) buildImage(dir, name string, flags ...string) error {
 		cmd = append(append([]string{}, e.program...), "build")
 	}
 	cmd = append(append([]string{}, cmd...), flags...)
-	return runQuiet(e.env, append(cmd, "--network", "none", "-t", name, dir))
+	return runAs(e.as, e.env, append(cmd, "--network", "none", "-t", name, dir))
 }
 
 func (e engine) buildBase(dir string) error { return e.buildImage(dir, baseImage) }
@@ -47,12 +48,15 @@ func (e engine) contender(args ...string) contender {
 }
 
 // runQuiet runs a program with no input. Its output is kept for the error.
-func runQuiet(env, args []string) error {
+func runQuiet(env, args []string) error { return runAs(nil, env, args) }
+
+// runAs is runQuiet as somebody, without a program between that would be measured too.
+func runAs(as *syscall.Credential, env, args []string) error {
 	var out bytes.Buffer
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = env
 	// A session of its own, as a container has: the scheduler may favour who shares one with the measuring client (sched(7), autogroup).
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: as}
 	// A file, not a pipe: a process that outlives the command must not keep us waiting.
 	f, err := os.CreateTemp("", "out")
 	if err != nil {

@@ -21,14 +21,14 @@ func (b *bench) asUser() (hoy, podman engine, err error) {
 	}
 	hoy, podman = engine{name: "hoy", ns: labHost}, engine{name: "podman, slirp4netns", ns: labHost}
 	home := b.path("user")
-	if err := b.userDirs(home); err != nil {
+	as, err := b.userDirs(home)
+	if err != nil {
 		hoy.missing, podman.missing = err.Error(), err.Error()
 		return hoy, podman, nil
 	}
-	as := []string{"setpriv", "--reuid", b.user, "--regid", b.user, "--init-groups", "--"}
 	env := append(b.environ(), "HOME="+home, "XDG_RUNTIME_DIR="+userRun, "TMPDIR="+filepath.Join(home, "tmp"))
-	hoy.program, hoy.env = append(as[:len(as):len(as)], b.path("bin", "hoy")), env
-	podman.program = append(as[:len(as):len(as)], "podman")
+	hoy.program, hoy.as, hoy.env = []string{b.path("bin", "hoy")}, as, env
+	podman.program, podman.as = []string{"podman"}, as
 	podman.env = append(env, "CONTAINERS_CONF="+filepath.Join(home, "containers.conf"), "CONTAINERS_STORAGE_CONF="+filepath.Join(home, "storage.conf"))
 	if err := hoy.buildBase(b.path("base")); err != nil {
 		hoy.missing = err.Error()
@@ -40,35 +40,35 @@ func (b *bench) asUser() (hoy, podman engine, err error) {
 	return hoy, podman, nil
 }
 
-// userDirs makes what the user owns, and copies of the programs that he may execute.
-func (b *bench) userDirs(home string) error {
+// userDirs makes what the user owns, and copies of the programs that he may execute. It gives who that is.
+func (b *bench) userDirs(home string) (*syscall.Credential, error) {
 	u, err := user.Lookup(b.user)
 	if err != nil {
-		return fmt.Errorf("%w (-user names another)", err)
+		return nil, fmt.Errorf("%w (-user names another)", err)
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
 	for _, dir := range []string{home, userRun, filepath.Join(home, "tmp"), filepath.Join(home, "pod")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
+			return nil, err
 		}
 		if err := os.Chown(dir, uid, gid); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	program, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.MkdirAll(b.path("bin"), 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	for name, from := range map[string]string{"hoy": os.Getenv("BENCH_HOY"), "bench": program} {
 		if err := exec.Command("install", "-m", "755", from, b.path("bin", name)).Run(); err != nil {
-			return fmt.Errorf("copy %s: %w", from, err)
+			return nil, fmt.Errorf("copy %s: %w", from, err)
 		}
 	}
-	return os.Chmod(b.dir, 0o755)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chmod(b.dir, 0o755)
 }
 
 // importBase gives the user's podman the base image: buildah would need a configuration of its own for that.
