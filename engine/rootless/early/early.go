@@ -51,7 +51,7 @@ func begin(stack unsafe.Pointer) {
 	if role(words[0]) || words[1] != "run" {
 		return
 	}
-	if run, ok := Parse(words[2:argc]); !ok || !run.OwnNetwork() {
+	if run, ok := Parse(words[2:argc]); !ok || !run.Alone() {
 		return
 	}
 	env := (**byte)(unsafe.Add(stack, 8*(argc+2)))

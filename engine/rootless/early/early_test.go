@@ -136,6 +136,8 @@ func TestParse(t *testing.T) {
 		{"img", Run{}, true},
 		{"--rm img sh -c -d", Run{}, true},
 		{"--network=none --name=a -eA=1 -v/a:/b -w /x -i img", Run{Network: "none"}, true},
+		{"--network mine --network bridge img", Run{Network: "mine"}, true},
+		{"--network bridge --net mine img", Run{Network: "mine"}, true},
 		{"-it --net host -- img", Run{Network: "host", TTY: true}, true},
 		{"-dit --rm img", Run{Detach: true, TTY: true}, true},
 		{"--userns=auto img", Run{Userns: true}, true},
@@ -159,7 +161,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for network, want := range map[string]bool{"": true, "none": true, "bridge": true, "mine": false, "container:a": false, "ns:/proc/1/ns/net": false} {
-		if got := (Run{Network: network}).OwnNetwork(); got != want {
+		if got := (Run{Network: network}).Alone(); got != want {
 			t.Errorf("%q: %v", network, got)
 		}
 	}

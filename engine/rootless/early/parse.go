@@ -8,10 +8,10 @@ type Run struct {
 	TTY     bool
 }
 
-// OwnNetwork says whether the container has a network that no other container is on.
+// Alone says whether the container is on no network of containers: it has one of its own, none, or the host's.
 //
 //go:nosplit
-func (r Run) OwnNetwork() bool {
+func (r Run) Alone() bool {
 	switch r.Network {
 	case "", "none", "host", "bridge", "default":
 		return true
@@ -19,8 +19,8 @@ func (r Run) OwnNetwork() bool {
 	return false
 }
 
-// boolean and valued are flags of `run` that change nothing of what a process is born with, and need nothing of another container. One letter stands
-// for a short flag.
+// boolean and valued are flags of `run` that need nothing of another container and, but for what Run has of them, change nothing of what a process is born
+// with. One letter stands for a short flag.
 var (
 	boolean = [...]string{"rm", "i", "interactive", "d", "detach", "t", "tty", "init", "read-only", "P", "publish-all", "q", "quiet", "no-healthcheck", "sig-proxy", "rmi"}
 	valued  = [...]string{
@@ -53,7 +53,9 @@ func Parse(args []string) (r Run, ok bool) {
 		}
 		switch name {
 		case "network", "net":
-			r.Network = value
+			if r.Alone() { // of several networks one that it shares counts
+				r.Network = value
+			}
 		case "uidmap", "gidmap":
 			r.Userns = true
 		case "userns":
